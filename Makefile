@@ -1,0 +1,88 @@
+# Every target that needs Python packages makes .venv first, with the pinned versions of constraints/.
+# PYTHON=python3.13 VENV=.venv-3.13 make test    runs a target with another Python, beside the first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+ARGS ?=
+
+##@ Start here
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## "; print "make TARGET [ARGS=...]" } \
+	/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Start a server and the example service, and show what happens to real traffic
+	@$(BIN)/python -m examples.demo $(ARGS)
+
+.PHONY: demo-http
+demo-http: $(VENV)/.demo ## Start a server and the example HTTP service that publishes events
+	@$(BIN)/python -m examples.demo_http $(ARGS)
+
+##@ Check
+
+.PHONY: test
+test: $(VENV)/.dev ## Run the test suite (ARGS are pytest's)
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-faults
+test-faults: $(VENV)/.dev ## Run the long tests: fault rows, chaos, browser (ARGS are pytest's)
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev ## Write the code in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+##@ Measure
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Compare with other consumers (ARGS="--rounds 3 --json --only noop")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+##@ Keep up
+
+.PHONY: venv
+venv: $(VENV)/.dev ## Make .venv with everything that development needs
+
+.PHONY: constraints
+constraints: ## Write constraints/ again after a change of pyproject.toml (needs uv; ARGS=--upgrade for newer versions)
+	constraints/compile.sh $(ARGS)
+
+.PHONY: clean
+clean: ## Remove .venv, caches and what the demo left
+	rm -rf $(VENV) .glam build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+
+# Not targets for people: what an installation consists of. The stamp is newer than what it was made from.
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer was found; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) could not make a virtual environment (Debian, Ubuntu: apt-get install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.demo: constraints/demo.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r constraints/demo.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: constraints/dev.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r constraints/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+	@touch $(VENV)/.demo
