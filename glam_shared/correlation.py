@@ -1,0 +1,44 @@
+"""The correlation id of the work in hand: one per task, carried from request to event to handler."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = [
+    "correlation_scope",
+    "get_correlation_context",
+    "new_correlation_id",
+    "set_correlation_context",
+]
+
+_correlation_id: ContextVar[str | None] = ContextVar("glam_correlation_id", default=None)
+
+
+def set_correlation_context(correlation_id: str | None) -> None:
+    """Make *correlation_id* that of the current task; None forgets it."""
+    _correlation_id.set(correlation_id)
+
+
+def get_correlation_context() -> str | None:
+    """The correlation id of the current task, None when it has none."""
+    return _correlation_id.get()
+
+
+def new_correlation_id() -> str:
+    """`corr_` and 12 random hex digits."""
+    return f"corr_{secrets.token_hex(6)}"
+
+
+@contextmanager
+def correlation_scope(correlation_id: str | None) -> Iterator[str | None]:
+    """Carry *correlation_id* inside the block and bring the old one back after it."""
+    before = _correlation_id.get()
+    _correlation_id.set(correlation_id)
+    try:
+        yield correlation_id
+    finally:
+        # Not ContextVar.reset(): a generator dependency may be left in another context.
+        _correlation_id.set(before)

@@ -1,0 +1,85 @@
+"""The gate every message passes before it is read: JSON by RFC 8259, and nothing that only seems so.
+
+jiter refuses invalid UTF-8, lone surrogates, byte order marks, NaN and the infinities, more than 200
+levels, integers of more than 4300 digits, duplicate keys and trailing text. What is left to find
+here: NUL in text, and numbers that a float cannot hold.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+import jiter
+
+__all__ = ["InvalidJsonError", "check_json", "read_exactly"]
+
+# Where a number starts, if its digits or its exponent may be more than a float can hold: a fraction
+# of more than 15 digits, 16 digits before an exponent, an exponent of three digits.
+_LONG_NUMBER = re.compile(
+    rb"[:,\[\s]-?(?:(?=[0-9.]{17})[0-9]+\.|[0-9]{16,}[eE]|[0-9.]+[eE][+-]?[0-9]{3})"
+)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+class InvalidJsonError(ValueError):
+    """The bytes are not JSON; the text says why and where, and never what they contain."""
+
+
+def check_json(data: bytes) -> None:
+    """Raise InvalidJsonError unless *data* is one strict JSON text."""
+    read_exactly(data)
+
+
+def read_exactly(data: bytes) -> Any | None:
+    """Check *data* as `check_json` does; its value if a float would lose digits of it, else None.
+
+    In that value the numbers that a float cannot hold are Decimal.
+    """
+    try:
+        value = jiter.from_json(
+            data, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="keys"
+        )
+    except ValueError as error:
+        raise InvalidJsonError(_reason(data, str(error))) from None
+    if b"\\" in data and _NUL.search(data):
+        raise InvalidJsonError("NUL in text")
+    if _LONG_NUMBER.search(data) or isinstance(value, float):
+        return _with_decimals(data)
+    return None
+
+
+def _with_decimals(data: bytes) -> Any | None:
+    found = False
+
+    def number(text: str) -> float | Decimal:
+        nonlocal found
+        near = float(text)
+        if math.isinf(near):
+            raise InvalidJsonError("a number beyond the range of a float")
+        exact = Decimal(text)
+        if exact == Decimal(repr(near)):
+            return near
+        found = True
+        return exact
+
+    value = json.loads(data, parse_float=number)
+    return value if found else None
+
+
+def _reason(data: bytes, found: str) -> str:
+    if not data.strip():
+        return "the body is empty"
+    if data.startswith(_BYTE_ORDER_MARKS):
+        return "the body starts with a byte order mark"
+    if "recursion limit" in found:
+        return f"nested too deeply ({found})"
+    if "number out of range" in found:
+        return f"an integer with too many digits ({found})"
+    if "Detected duplicate key" in found:
+        return f"a duplicate key{found[found.rindex(' at line') :]}"
+    return found
