@@ -9,6 +9,7 @@ VENV ?= .venv
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := $(VENV)/bin
+export PATH := $(abspath $(BIN)):$(PATH)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
@@ -32,18 +33,23 @@ demo-http: $(VENV)/.demo ## Start a server and the example HTTP service that pub
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the test suite (ARGS are pytest's)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(VENV)/.dev ## Run the long tests: fault rows, chaos, browser (ARGS are pytest's)
-	$(BIN)/python -m pytest -m faults $(ARGS)
+	$(BIN)/python -m pytest -m "faults or chaos" $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Run random faults under load (ARGS are pytest's)
+	$(BIN)/python -m pytest -m chaos $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint deploy/Dockerfile
 
 .PHONY: format
 format: $(VENV)/.dev ## Write the code in the project's style
@@ -55,6 +61,10 @@ format: $(VENV)/.dev ## Write the code in the project's style
 .PHONY: bench
 bench: $(VENV)/.dev ## Compare with other consumers (ARGS="--rounds 3 --json --only noop")
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-guard
+bench-guard: $(VENV)/.dev ## Fail if the worker is slower than its bounds: a short `make bench`
+	@$(BIN)/python -m benchmarks --guard $(ARGS)
 
 ##@ Keep up
 
