@@ -1,4 +1,4 @@
-"""The correlation id of the work in hand: one per task, carried from request to event to handler."""
+"""The correlation id of the task: carried from request to event to handler."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ class _NotEmpty:
     """
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
         if schema["type"] == "dict":
             return {**schema, "min_length": 1}
@@ -81,7 +79,8 @@ class EventEnvelope(BaseModel, Generic[T]):
         The correlation id is the given one, else that of the task, else new; the event id a new
         uuid4, the timestamp now. pydantic.ValidationError for what no reader would take.
         """
-        return envelope_of(type(data))(
+        kind: Any = type(data)  # mypy takes no type[Any] for Hashable
+        return envelope_of(kind)(
             event_id=event_id or str(uuid4()),
             event_type=str(event_type),
             correlation_id=correlation_id or get_correlation_context() or new_correlation_id(),

@@ -1,8 +1,8 @@
-"""The gate every message passes before it is read: JSON by RFC 8259, and nothing that only seems so.
+"""The gate every message passes before it is read: JSON by RFC 8259, and nothing like it.
 
-jiter refuses invalid UTF-8, lone surrogates, byte order marks, NaN and the infinities, more than 200
-levels, integers of more than 4300 digits, duplicate keys and trailing text. What is left to find
-here: NUL in text, and numbers that a float cannot hold.
+jiter refuses invalid UTF-8, lone surrogates, byte order marks, NaN and the infinities, more than
+200 levels, integers of more than 4300 digits, duplicate keys and trailing text. What is left to
+find here: NUL in text, and numbers that a float cannot hold.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import jiter
 
 __all__ = ["InvalidJsonError", "check_json", "read_exactly"]
 
-# Where a number starts, if its digits or its exponent may be more than a float can hold: a fraction
-# of more than 15 digits, 16 digits before an exponent, an exponent of three digits.
-_LONG_NUMBER = re.compile(
-    rb"[:,\[\s]-?(?:(?=[0-9.]{17})[0-9]+\.|[0-9]{16,}[eE]|[0-9.]+[eE][+-]?[0-9]{3})"
-)
+# A float may lose digits of a number of 16 characters, and may not reach one with an exponent of
+# three digits. Looking for either in the message's shape (every digit a 0, every end of a number a
+# comma) costs a third of a regular expression over the text; `_exact` sorts out false alarms.
+_SHAPE = bytes.maketrans(b"0123456789.E+-}] \n\r\t", b"00000000000eee,,,,,,")
+_LONG = b"0" * 16
+_LARGE = re.compile(rb"e000+,")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -48,12 +49,13 @@ def read_exactly(data: bytes) -> Any | None:
         raise InvalidJsonError(_reason(data, str(error))) from None
     if b"\\" in data and _NUL.search(data):
         raise InvalidJsonError("NUL in text")
-    if _LONG_NUMBER.search(data) or isinstance(value, float):
-        return _with_decimals(data)
+    shape = data.translate(_SHAPE)
+    if _LONG in shape or _LARGE.search(shape) or isinstance(value, float):
+        return _exact(data)
     return None
 
 
-def _with_decimals(data: bytes) -> Any | None:
+def _exact(data: bytes) -> Any | None:
     found = False
 
     def number(text: str) -> float | Decimal:

@@ -29,9 +29,7 @@ class _Utc:
     """Only a moment that is not yet in UTC costs a call into Python."""
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         already = core_schema.datetime_schema(tz_constraint=0)
         other = core_schema.no_info_after_validator_function(as_utc, core_schema.datetime_schema())
         return core_schema.union_schema(

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from glam_shared.json_safe import json_safe, json_text
 from glam_shared.messaging.events.platform import BaseEventPayload, EventPlatform
-from glam_shared.messaging.json_safe import json_safe, json_text
 
 __all__ = ["ErrorPayload"]
 
