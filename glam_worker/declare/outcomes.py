@@ -1,0 +1,124 @@
+"""What a handler meant by the way it ended: a closed set of four outcomes.
+
+``Retry``, ``Snooze`` and ``Reject`` are raised by handlers, at any depth; ``Done`` is a handler
+that returned. Every other exception is translated into one of them, once, by ``outcome_of``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
+
+from glam_shared.errors import DomainError, InfrastructureError, RateLimitExceededError
+
+Reason: TypeAlias = Literal["invalid", "rejected", "exhausted", "crashed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The handler returned: the event is handled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The bytes could not be read as the handler's event; no handler was called."""
+
+    cause: Exception
+
+
+class Retry(Exception):  # noqa: N818 - an instruction of the handler, not an error
+    """Run this event again later; counts as an attempt.
+
+    ``after`` is in seconds or a timedelta and is kept as given, without jitter.
+    Default: the delay of the handler's retry policy.
+    """
+
+    def __init__(self, after: float | timedelta | None = None, message: str = "") -> None:
+        self.after = None if after is None else _seconds(after)
+        super().__init__(message or "the handler asked for a retry")
+
+
+class Snooze(Exception):  # noqa: N818
+    """Run this event again later; costs no attempt.
+
+    Exactly one of ``after`` (seconds or timedelta) and ``until`` (aware datetime).
+    Raises ValueError for neither, both, or a naive ``until``.
+    """
+
+    def __init__(
+        self, after: float | timedelta | None = None, *, until: datetime | None = None
+    ) -> None:
+        if (after is None) == (until is None):
+            raise ValueError("Snooze takes exactly one of after= and until=")
+        if until is not None and until.tzinfo is None:
+            raise ValueError(f"Snooze(until={until!r}) has no time zone; use datetime.now(UTC)")
+        self.after = None if after is None else _seconds(after)
+        self.until = until
+        super().__init__(f"snoozed until {until}" if until else f"snoozed for {self.after:g} s")
+
+    def delay(self, now: datetime) -> float:
+        """Seconds from ``now`` on, never below zero."""
+        if self.until is not None:
+            return max(0.0, (self.until - now.astimezone(UTC)).total_seconds())
+        return self.after or 0.0
+
+
+class Reject(Exception):  # noqa: N818
+    """This event can never succeed: straight to the dead letters, with ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+Outcome: TypeAlias = Done | Invalid | Retry | Snooze | Reject
+
+DONE = Done()
+
+
+def _seconds(value: float | timedelta) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not 0.0 <= seconds < float("inf"):
+        raise ValueError(f"a delay is a number of seconds from 0 on; found {value!r}")
+    return seconds
+
+
+def outcome_of(
+    error: Exception,
+    fatal: tuple[type[Exception], ...] = (),
+    retry_on: tuple[type[Exception], ...] = (),
+) -> Outcome:
+    """The outcome an exception stands for: ``fatal`` first, then ``retry_on``, then the default.
+
+    The error itself becomes ``__cause__`` of the outcome, where dead letters find it.
+    """
+    if isinstance(error, Retry | Snooze | Reject):
+        return error
+    if isinstance(error, fatal):
+        return _because(error, Reject(_text(error)))
+    if isinstance(error, retry_on):
+        return _because(error, Retry())
+    return _because(error, _default(error))
+
+
+def _default(error: Exception) -> Retry | Reject:
+    match error:
+        case RateLimitExceededError(retry_after=float() | int() as after) if after >= 0:
+            return Retry(after)
+        case RateLimitExceededError():
+            return Retry()
+        case DomainError():
+            return Reject(_text(error))
+        case InfrastructureError(retryable=False):
+            return Reject(_text(error))
+    return Retry()
+
+
+def _because(error: Exception, outcome: Retry | Reject) -> Retry | Reject:
+    outcome.__cause__ = error
+    return outcome
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__

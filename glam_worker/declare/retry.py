@@ -1,0 +1,154 @@
+"""When a failed event runs again, and when it has had its chances: pure decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from glam_worker.declare.outcomes import (
+    Done,
+    Invalid,
+    Outcome,
+    Reason,
+    Reject,
+    Retry,
+    Snooze,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential delays: with the defaults about 1, 4, 16 and 64 seconds, then the dead letters.
+
+    Raises ValueError for values that make no policy.
+    """
+
+    attempts: int = 5
+    """Runs in all, the first included; 1 means no retry."""
+    first: float = 1.0
+    """Seconds before the second run."""
+    factor: float = 4.0
+    """What each further delay is multiplied by; 1 keeps it constant."""
+    ceiling: float = 300.0
+    """Seconds no delay exceeds, jitter aside."""
+    jitter: float = 0.2
+    """Each delay is spread by up to this share to either side; 0 switches it off."""
+    fatal: tuple[type[Exception], ...] = ()
+    """Exceptions that reject the event; wins over ``retry_on`` and over the default list."""
+    retry_on: tuple[type[Exception], ...] = ()
+    """Exceptions that are retried although the default list would reject them."""
+
+    def __post_init__(self) -> None:
+        for name, ok, allowed in (
+            ("attempts", _is_count(self.attempts), "a whole number from 1 on"),
+            ("first", _within(self.first, 0), "seconds from 0 on"),
+            ("factor", _within(self.factor, 1), "a number from 1 on"),
+            ("ceiling", _within(self.ceiling, 0), "seconds from 0 on"),
+            ("jitter", _within(self.jitter, 0, 1), "a share from 0 to 1"),
+        ):
+            if not ok:
+                found = getattr(self, name)
+                raise ValueError(f"RetryPolicy({name}={found!r}): {name} is {allowed}")
+        for name in ("fatal", "retry_on"):
+            object.__setattr__(self, name, _exceptions(name, getattr(self, name)))
+
+    def delay(self, attempt: int) -> float | None:
+        """Seconds to wait after failed ``attempt`` (1-based); None once attempts are spent."""
+        if attempt >= self.attempts:
+            return None
+        try:
+            return min(self.first * self.factor ** (attempt - 1), self.ceiling)
+        except OverflowError:
+            return self.ceiling
+
+    def spread(self, delay: float, draw: float) -> float:
+        """``delay`` with jitter; ``draw`` is a random number from 0 to 1."""
+        return delay * (1.0 + self.jitter * (2.0 * draw - 1.0))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _within(value: object, low: float, high: float = float("inf")) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and low <= float(value) <= high and float(value) != float("inf")  # type: ignore[arg-type]
+
+
+def _exceptions(name: str, found: object) -> tuple[type[Exception], ...]:
+    types = found if isinstance(found, tuple) else tuple(found) if _iterable(found) else (found,)
+    for item in types:
+        if not (isinstance(item, type) and issubclass(item, Exception)):
+            raise ValueError(f"RetryPolicy({name}=...): {item!r} is not an exception type")
+    return types
+
+
+def _iterable(found: object) -> bool:
+    return isinstance(found, list | set | frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Tell the server that the carrier is done with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Publish to the retry stream, due in ``delay`` seconds; then ack."""
+
+    delay: float
+    attempts: int
+    """Runs counted so far, to be carried along."""
+    cause: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Publish to the dead letters with ``reason``; then ack."""
+
+    reason: Reason
+    attempts: int
+    cause: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """Give the delivery back unstarted or cut short: another worker may have it now."""
+
+    delay: float = 0.0
+
+
+Settlement: TypeAlias = Ack | Park | DeadLetter | HandBack
+
+ACK = Ack()
+
+
+def decide(
+    outcome: Outcome, attempt: int, policy: RetryPolicy, *, now: datetime, draw: float
+) -> Settlement:
+    """What is done about a run. Pure: ``now`` is the server's time, ``draw`` the random number.
+
+    ``attempt`` is the number of this run, 1-based. A snooze does not count its run.
+    """
+    match outcome:
+        case Done():
+            return ACK
+        case Invalid(cause):
+            return DeadLetter("invalid", attempt, cause)
+        case Reject():
+            return DeadLetter("rejected", attempt, outcome.__cause__ or outcome)
+        case Snooze():
+            return Park(outcome.delay(now), attempt - 1)
+        case Retry():
+            return _again(outcome, attempt, policy, draw)
+
+
+def _again(retry: Retry, attempt: int, policy: RetryPolicy, draw: float) -> Settlement:
+    cause = retry.__cause__ or retry
+    delay = policy.delay(attempt)
+    if delay is None:
+        return DeadLetter("exhausted", attempt, cause)
+    if retry.after is not None:
+        return Park(retry.after, attempt, cause)
+    return Park(policy.spread(delay, draw), attempt, cause)

@@ -1,0 +1,67 @@
+"""Everything that can go wrong with a worker before or around an event.
+
+    GlamBaseError
+    ├── ConfigurationError            (glam_shared) a setting has a wrong value
+    └── WorkerError
+        ├── DeclarationError          a handler is declared wrongly
+        │   └── DeclarationErrors     several of them, from one load
+        ├── ModuleLoadError           a module cannot be imported or declares nothing
+        ├── TopologyError             a stream or consumer cannot be used as it is
+        ├── MissingExtraError         an optional package is not installed
+        └── EndpointError             the HTTP endpoint cannot be opened
+
+What goes wrong *with* an event is never one of these: it becomes an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glam_shared.errors import GlamBaseError
+
+
+class WorkerError(GlamBaseError):
+    """A worker cannot start or go on; the message says what was found and what to do."""
+
+
+class DeclarationError(WorkerError):
+    """A declaration is wrong: ``where`` is ``file:line`` of the handler."""
+
+    def __init__(self, problem: str, *, where: str | None = None) -> None:
+        self.problem = problem
+        self.where = where
+        super().__init__(f"{where}: {problem}" if where else problem, code="DECLARATION_ERROR")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_declaration_error, (self.problem, self.where)
+
+
+def _rebuild_declaration_error(problem: str, where: str | None) -> DeclarationError:
+    return DeclarationError(problem, where=where)
+
+
+class DeclarationErrors(DeclarationError):
+    """All mistakes of one load, in the order they were met."""
+
+    def __init__(self, mistakes: Sequence[DeclarationError]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return DeclarationErrors, (self.mistakes,)
+
+
+class ModuleLoadError(WorkerError):
+    """A module could not be imported, or declares no handler."""
+
+
+class TopologyError(WorkerError):
+    """A stream or consumer is not as the worker needs it."""
+
+
+class MissingExtraError(WorkerError):
+    """An optional dependency is missing; the message has the install command."""
+
+
+class EndpointError(WorkerError):
+    """The HTTP endpoint cannot listen where it was told to."""

@@ -1,0 +1,284 @@
+"""Pulls one consumer's messages: ADR-37, by hand.
+
+Not on ``PullSubscription.fetch``: cancelling that loses messages until ``ack_wait``, it swallows
+every 409, and it takes a user's ``Status`` header for its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable
+from enum import Enum
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from glam_shared.messaging import JetStreamClient
+from glam_worker.jetstream.consumers import ConsumerRef, look_up
+from glam_worker.jetstream.delivery import JetStreamDelivery
+from glam_worker.jetstream.outbox import Outbox
+from glam_worker.jetstream.status import Reaction, credit_of, reaction_to
+from glam_worker.runtime.credits import Credits
+
+EXPIRES = 30.0
+"""Seconds a pull request stays open."""
+HEARTBEAT = 5.0
+"""Seconds between the server's signs of life on an open request."""
+SILENCE = 2.2 * HEARTBEAT
+"""Seconds without any sign after which a request is given up."""
+_BYTES_ABOVE_PAYLOAD = 1 << 20
+_ACK = "$JS.ACK."
+
+
+class PullState(Enum):
+    """What a puller is doing."""
+
+    CONNECTING = "waits for the connection"
+    VERIFYING = "looks whether the consumer is the one it was"
+    PULLING = "pulls"
+    SILENT = "the server stopped answering pull requests"
+    GONE = "the consumer or its stream is gone"
+    REFUSED = "the server does not take the pull requests"
+    QUIET = "stops"
+
+
+class PullSource:
+    """Asks for as many messages as there are credits, and hands on what arrives.
+
+    * A new inbox for each connection: an old request survives a reconnect on the old one.
+    * Nothing is told to the server before the consumer is known to be the one it was.
+    * Every status has its reaction; silence has one too.
+    """
+
+    def __init__(
+        self,
+        client: JetStreamClient,
+        outbox: Outbox,
+        consumer: ConsumerRef,
+        credit: Credits,
+        offer: Callable[[JetStreamDelivery], None],
+        drop: Callable[[], None],
+    ) -> None:
+        self.way = consumer.way
+        self.consumer = consumer
+        self.stream = consumer.stream
+        self.created = consumer.stream_created
+        self.ack_wait = consumer.ack_wait
+        self.live = False
+        self.state = PullState.CONNECTING
+        self.reason: str | None = None
+        """Why it does not pull; None while it does."""
+        self.silences = 0
+        self._client = client
+        self._outbox = outbox
+        self._credits = credit
+        self._offer = offer
+        self._drop = drop
+        self._subject = ""
+        self._inbox = ""
+        self._inbox_epoch = 0
+        self._subscription: Subscription | None = None
+        self._heard = 0.0
+        self._asked = 0
+        self._scheduled = False
+        self._quiet = False
+        self._became_live = asyncio.Event()
+        self._resuming: asyncio.Task[None] | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Pull from now on, over this and every later connection."""
+        prefix = "$JS.API" if self._client.domain is None else f"$JS.{self._client.domain}.API"
+        self._subject = f"{prefix}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer.durable}"
+        self._unwatch = self._client.watch(self._connection_changed)
+        if self._client.is_connected():
+            self._connection_changed(up=True)
+
+    async def quiet(self) -> None:
+        """Ask for no more: unsubscribe, and take what arrives until the server's pong."""
+        self._quiet = True
+        self._set(PullState.QUIET, "the worker stops")
+        if self._resuming is not None:
+            self._resuming.cancel()
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None and self._client.is_connected():
+            # Its flush must not be cancelled: a late pong would end the client's read loop.
+            drained = asyncio.ensure_future(subscription.drain())
+            await asyncio.wait([drained], timeout=2.0)
+            drained.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._credits.returned(self.way)
+
+    def close(self) -> None:
+        """Forget the connection."""
+        self._unwatch()
+        if self._resuming is not None:
+            self._resuming.cancel()
+
+    # --- settlements (see delivery.Tells) ---
+
+    def tell(self, reply: str, body: str) -> None:
+        """Send a settlement at the end of this turn of the loop."""
+        self._outbox.send(reply, body)
+
+    async def wait_live(self) -> bool:
+        """True as soon as settlements can be told; False when the consumer is gone."""
+        while not self.live:
+            if self.state is PullState.GONE:
+                return False
+            self._became_live.clear()
+            await self._became_live.wait()
+        return True
+
+    # --- asking ---
+
+    def ask(self) -> None:
+        """Ask for more at the end of this turn, if there are credits for it."""
+        if not self._scheduled and self.live and not self._quiet:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._request)
+
+    def _request(self) -> None:
+        self._scheduled = False
+        if not self.live or self._quiet:
+            return
+        credit = self._credits.of(self.way)
+        if not credit.requested:
+            self._heard = time.monotonic()
+        batch = self._credits.take(self.way)
+        if batch:
+            self._asked += 1
+            self._outbox.request(self._subject, f"{self._inbox}.{self._asked}", self._body(batch))
+
+    def _body(self, batch: int) -> str:
+        request = {
+            "batch": batch,
+            "expires": int(EXPIRES * 1e9),
+            "idle_heartbeat": int(HEARTBEAT * 1e9),
+            "max_bytes": self._client.max_payload + _BYTES_ABOVE_PAYLOAD,
+        }
+        return json.dumps(request)
+
+    # --- taking ---
+
+    async def _arrived(self, msg: Msg) -> None:
+        self._heard = time.monotonic()
+        if msg.reply.startswith(_ACK):
+            delivery = JetStreamDelivery(msg, self)
+            self._credits.of(self.way).backlog = delivery.backlog
+            self._offer(delivery)
+            self.ask()
+        else:
+            self._status(msg)
+
+    def _status(self, msg: Msg) -> None:
+        headers = msg.headers or {}
+        status, description = headers.get("Status", ""), headers.get("Description", "")
+        match reaction_to(status, description):
+            case Reaction.HEARTBEAT:
+                return
+            case Reaction.ASK_AGAIN:
+                self._credits.returned(self.way, credit_of(headers))
+                if status == "408":
+                    self._credits.of(self.way).backlog = False
+                self.ask()
+            case Reaction.START_OVER:
+                self._resume(f"{status} {description}".strip())
+            case Reaction.VERIFY:
+                self._resume(f"{status} {description}".strip() or "503")
+            case Reaction.REFUSED:
+                self._refused(f"{status} {description}".strip())
+
+    def _refused(self, status: str) -> None:
+        self._credits.returned(self.way)
+        self._set(PullState.REFUSED, f"consumer {self.consumer.durable} answers {status}")
+        self._resume(status, delay=EXPIRES)
+
+    def tick(self, now: float) -> None:
+        """Notice silence: no heartbeat of an open request."""
+        waiting = self._credits.of(self.way).requested
+        if self.live and waiting and now - self._heard > SILENCE:
+            self.silences += 1
+            reason = f"no heartbeat of consumer {self.consumer.durable} for {SILENCE:.0f} s"
+            self._set(PullState.SILENT, reason)
+            self._resume(reason)
+
+    # --- connection ---
+
+    def _connection_changed(self, up: bool) -> None:
+        if self._quiet:
+            self.live = up and self.live
+            return
+        if up:
+            self._resume("a new connection")
+        else:
+            self._pause("not connected")
+            self._drop()
+            self._set(PullState.CONNECTING, self._client.problem or "not connected")
+
+    def _pause(self, why: str) -> None:
+        """Nothing is told or asked until the consumer was looked at again."""
+        self.live = False
+        self._credits.returned(self.way)
+        if self._resuming is not None:
+            self._resuming.cancel()
+            self._resuming = None
+        if self.state is PullState.PULLING:
+            self._set(PullState.VERIFYING, why)
+
+    def _resume(self, why: str, delay: float = 0.0) -> None:
+        self._pause(why)
+        if not self._quiet:
+            self._resuming = asyncio.create_task(self._resumed(delay))
+
+    async def _resumed(self, delay: float) -> None:
+        pause = 0.25
+        await asyncio.sleep(delay)
+        while self._client.is_connected():
+            verdict = await look_up(self._client, self.consumer)
+            if verdict.ok and await self._go_live():
+                return
+            if verdict.gone:
+                self._set(PullState.GONE, verdict.reason)
+                self._drop()
+                self._became_live.set()
+                pause = max(pause, 5.0)
+            elif not verdict.ok:
+                self._set(PullState.SILENT, verdict.reason)
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+            pause = min(pause * 2, 30.0 if verdict.gone else 5.0)
+
+    async def _go_live(self) -> bool:
+        try:
+            await self._subscribe()
+        except NatsError as error:
+            self._set(PullState.SILENT, f"cannot subscribe to {self._inbox}: {error}")
+            return False
+        self._heard = time.monotonic()
+        self.live = True
+        self._set(PullState.PULLING, None)
+        self._became_live.set()
+        self.ask()
+        return True
+
+    async def _subscribe(self) -> None:
+        """Subscribe to an inbox of this connection, once."""
+        epoch, client = self._client.epoch, self._client.client
+        if self._inbox_epoch == epoch:
+            return
+        old, self._subscription = self._subscription, None
+        if old is not None:
+            with contextlib.suppress(NatsError):
+                await old.unsubscribe()
+        self._inbox = client.new_inbox()
+        self._subscription = await client.subscribe(f"{self._inbox}.*", cb=self._arrived)
+        self._inbox_epoch = epoch
+
+    def _set(self, state: PullState, reason: str | None) -> None:
+        self.state, self.reason = state, reason

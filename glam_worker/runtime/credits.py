@@ -1,0 +1,116 @@
+"""How many more messages a handler may ask for.
+
+One credit is one message between *requested* and *settled*. The two ways of a handler share its
+credits: each always has one of its own, and when both have a backlog each stays within half.
+"""
+
+from __future__ import annotations
+
+from glam_worker.runtime.protocols import Way
+
+
+class Budget:
+    """The credits of the whole process; every way's own credit is outside of it."""
+
+    def __init__(self, limit: int | None, ways: int) -> None:
+        self.free = float("inf") if limit is None else float(max(0, limit - ways))
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.free != float("inf")
+
+
+class WayCredits:
+    """What one way holds of its handler's credits."""
+
+    __slots__ = ("backlog", "borrowed", "bytes", "held", "requested")
+
+    def __init__(self) -> None:
+        self.requested = 0
+        """Asked of the server and not yet arrived."""
+        self.held = 0
+        """Arrived and not yet settled."""
+        self.bytes = 0
+        """Bytes of what is held."""
+        self.borrowed = 0
+        """Of the two, how many come out of the process's budget."""
+        self.backlog = False
+        """Whether the server said that more is waiting."""
+
+    @property
+    def used(self) -> int:
+        """Credits in use."""
+        return self.requested + self.held
+
+
+class Credits:
+    """The credits of one handler: ``concurrency`` plus a small prefetch."""
+
+    def __init__(self, concurrency: int, budget: Budget, byte_limit: int) -> None:
+        self.capacity = concurrency + max(2, concurrency // 4)
+        self.main = WayCredits()
+        self.lane = WayCredits()
+        self._budget = budget
+        self._byte_limit = byte_limit
+
+    def of(self, way: Way) -> WayCredits:
+        """The credits of one way."""
+        return self.main if way == "main" else self.lane
+
+    def take(self, way: Way) -> int:
+        """Credits for a request that is worth sending now, else 0. Taken ones are requested."""
+        mine = self.of(way)
+        if mine.bytes and self.main.bytes + self.lane.bytes >= self._byte_limit:
+            return 0
+        target = self._target(way)
+        wanted = target - mine.used
+        if wanted < 1 or (mine.requested and wanted * 2 < target):
+            return 0
+        granted = self._granted(mine, wanted)
+        mine.requested += granted
+        return granted
+
+    def arrived(self, way: Way, size: int) -> None:
+        """A requested message came."""
+        mine = self.of(way)
+        if mine.requested:
+            mine.requested -= 1
+        mine.held += 1
+        mine.bytes += size
+
+    def settled(self, way: Way, size: int) -> None:
+        """A held message was settled, handed back or dropped."""
+        mine = self.of(way)
+        mine.held -= 1
+        mine.bytes -= size
+        self._repay(mine)
+
+    def returned(self, way: Way, count: int | None = None) -> None:
+        """The server will not send ``count`` of what was requested (None: any of it)."""
+        mine = self.of(way)
+        mine.requested -= mine.requested if count is None else min(count, mine.requested)
+        self._repay(mine)
+
+    def _target(self, way: Way) -> int:
+        mine, other = (self.main, self.lane) if way == "main" else (self.lane, self.main)
+        half = max(1, self.capacity // 2)
+        if not mine.backlog:
+            idle = 1 if way == "lane" or self._budget.bounded else half
+            return min(idle, self.capacity - other.used)
+        if other.backlog:
+            return min(half, self.capacity - other.used)
+        return self.capacity - max(1, other.used)
+
+    def _granted(self, mine: WayCredits, wanted: int) -> int:
+        own = 1 if mine.used == 0 else 0
+        borrowed = int(min(wanted - own, self._budget.free))
+        self._budget.free -= borrowed
+        mine.borrowed += borrowed
+        return own + borrowed
+
+    def _repay(self, mine: WayCredits) -> None:
+        due = mine.borrowed - max(0, mine.used - 1)
+        if due > 0:
+            mine.borrowed -= due
+            self._budget.free += due

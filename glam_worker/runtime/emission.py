@@ -1,0 +1,90 @@
+"""What a handler publishes, with ids that a second run of the same event repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections import Counter
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from glam_worker.declare.handler import Handler
+from glam_worker.runtime.protocols import Delivery, Publisher
+
+
+class _Cause(Protocol):
+    delivery: Delivery
+
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def correlation_id(self) -> str: ...
+    @property
+    def service(self) -> str: ...
+    @property
+    def handler(self) -> Handler: ...
+
+
+class Emission:
+    """Publishes on behalf of one run.
+
+    An id is the hash of (origin, replay, service, handler, subject, key or data, ordinal among
+    equals): a run that repeats what an earlier one published is swallowed by the stream's
+    duplicate window, one that publishes something else is not.
+    """
+
+    def __init__(
+        self, cause: _Cause, publisher: Publisher, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._cause = cause
+        self._publisher = publisher
+        self._loop = loop
+        self._published: Counter[tuple[str, bytes]] = Counter()
+
+    async def publish(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
+        """Publish and await the PubAck; the event id. Raises what the publisher raises."""
+        return await self._publisher.publish_event(
+            subject,
+            payload,
+            correlation_id=self._cause.correlation_id,
+            metadata={"causation_id": self._cause.event_id},
+            event_id=self._event_id(str(subject), payload, key),
+        )
+
+    def publish_sync(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
+        """The same from a handler's thread. Raises RuntimeError on the event loop's own thread."""
+        if _on_loop():
+            raise RuntimeError(
+                "publish_sync() would block the event loop; in an async handler use "
+                "`await event.publish(...)`"
+            )
+        published = self.publish(subject, payload, key)
+        return asyncio.run_coroutine_threadsafe(published, self._loop).result()
+
+    def _event_id(self, subject: str, payload: BaseModel, key: str | None) -> str:
+        content = b"key:" + key.encode() if key is not None else payload.model_dump_json().encode()
+        same = (subject, hashlib.sha256(content).digest())
+        ordinal = self._published[same]
+        self._published[same] += 1
+        delivery = self._cause.delivery
+        parts = (
+            delivery.origin,
+            delivery.replay_id or "",
+            self._cause.service,
+            self._cause.handler.name,
+            subject,
+            same[1].hex(),
+            str(ordinal),
+        )
+        digest = hashlib.sha256("\0".join(parts).encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def _on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Runs the handler on one delivery: decode, validate, call; the outcome is what it meant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from concurrent.futures import Executor as Threads
+from typing import Any
+
+from glam_shared.correlation import set_correlation_context
+from glam_shared.errors import RequestTimeoutError
+from glam_shared.messaging import EventEnvelope
+from glam_shared.messaging.strict_json import check_json
+from glam_worker.declare.outcomes import DONE, Invalid, Outcome, Retry, outcome_of
+from glam_worker.runtime.protocols import Delivery
+from glam_worker.runtime.run import CURRENT, Run, Surroundings
+
+
+class WrongEventError(ValueError):
+    """The envelope says it is another event than its subject."""
+
+
+class Executor:
+    """Decodes a delivery's envelope, calls the handler with it, and names the outcome."""
+
+    def __init__(self, surroundings: Surroundings, threads: Threads) -> None:
+        handler = surroundings.handler
+        self._surroundings = surroundings
+        self._threads = threads
+        self._call = handler.call
+        self._is_async = handler.is_async
+        self._timeout = handler.options.timeout
+        self._fatal = handler.options.retry.fatal
+        self._retry_on = handler.options.retry.retry_on
+        self._validate = EventEnvelope[handler.payload].__pydantic_validator__.validate_json  # type: ignore[name-defined]
+
+    def decode(self, delivery: Delivery, now: float) -> Run | Invalid:
+        """The run that this delivery asks for, begun ``now``, or why it cannot be one."""
+        try:
+            check_json(delivery.data)
+            envelope: EventEnvelope[Any] = self._validate(delivery.data)
+            if envelope.event_type != delivery.subject:
+                raise WrongEventError(
+                    f"event_type is {envelope.event_type!r}, the subject {delivery.subject!r}"
+                )
+        except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
+            return Invalid(error)
+        return Run(delivery, envelope, self._surroundings, now + self._timeout)
+
+    def start(self, run: Run) -> Coroutine[Any, Any, Any]:
+        """The handler's coroutine for ``run``, to be stepped in a context of its own."""
+        CURRENT.set(run)
+        set_correlation_context(run.correlation_id)
+        payload = run.payload
+        if self._is_async:
+            coroutine: Coroutine[Any, Any, Any] = self._call(payload, run)
+            return coroutine
+        return self._in_thread(payload, run)
+
+    async def _in_thread(self, payload: Any, run: Run) -> Any:
+        loop = asyncio.get_running_loop()
+        inside = contextvars.copy_context()
+        returned = loop.run_in_executor(self._threads, inside.run, self._call, payload, run)
+        return await _whole(returned)
+
+    def outcome(self, error: BaseException | None, *, timed_out: bool) -> Outcome:
+        """What a run that ended with ``error`` (None: returned) meant."""
+        if timed_out and self._is_async and (error is None or _is_cancel(error)):
+            return _timeout(self._surroundings.handler.name, self._timeout)
+        if error is None:
+            return DONE
+        if not isinstance(error, Exception):
+            return _retry_because(error)
+        return outcome_of(_single(error), self._fatal, self._retry_on)
+
+
+async def _whole(returned: asyncio.Future[Any]) -> Any:
+    """Wait until the thread is back, however often this run is cancelled meanwhile."""
+    while not returned.done():
+        try:
+            await asyncio.shield(returned)
+        except asyncio.CancelledError:
+            if returned.cancelled():
+                raise
+        except BaseException:  # noqa: BLE001 - it is raised below, from the future
+            break
+    return returned.result()
+
+
+def _is_cancel(error: BaseException) -> bool:
+    return isinstance(error, asyncio.CancelledError)
+
+
+def _single(error: Exception) -> Exception:
+    """The one exception inside of a group, as a task group wraps what a handler raised."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _timeout(handler: str, seconds: float) -> Retry:
+    retry = Retry()
+    retry.__cause__ = RequestTimeoutError(
+        f"handler {handler} did not end within its timeout of {seconds:g} s",
+        timeout_seconds=seconds,
+        operation=handler,
+    )
+    return retry
+
+
+def _retry_because(error: BaseException) -> Retry:
+    retry = Retry()
+    retry.__cause__ = error
+    return retry

@@ -1,0 +1,40 @@
+"""Our right to what we hold, kept alive with in-progress acks.
+
+Every delivery is renewed from its arrival on, buffered or running, a third of ``ack_wait`` after
+the last sign of life at the latest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from glam_worker.runtime.pipeline import Pipeline
+
+
+class _Renewals(Protocol):
+    def renewed(self, count: int) -> None: ...
+
+
+def renewal_period(ack_wait: float) -> float:
+    """Seconds after which a held delivery is renewed."""
+    return ack_wait / 3
+
+
+class Lease:
+    """Renews what one pipeline holds; ``tick`` is called often, by the worker's clock."""
+
+    def __init__(self, pipeline: Pipeline, facts: Callable[[], _Renewals]) -> None:
+        self._pipeline = pipeline
+        self._facts = facts
+
+    def tick(self, now: float) -> None:
+        """Renew every delivery whose last sign of life is a third of ``ack_wait`` old."""
+        oldest = now - renewal_period(self._pipeline.ack_wait) * 0.75
+        renewed = 0
+        for delivery in list(self._pipeline.held):
+            if delivery.renewed <= oldest:
+                delivery.renew(now)
+                renewed += 1
+        if renewed:
+            self._facts().renewed(renewed)

@@ -1,0 +1,231 @@
+"""One handler's deliveries, from arrival to settlement.
+
+A slot is a task that works deliveries one after another for as long as their runs end without
+waiting. The first run that waits keeps its slot's task to itself, and another slot goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+
+from glam_worker.declare.outcomes import DONE, Invalid, Outcome
+from glam_worker.declare.retry import ACK, HandBack, Settlement
+from glam_worker.runtime.credits import Credits
+from glam_worker.runtime.deadlines import Deadlines
+from glam_worker.runtime.executor import Executor
+from glam_worker.runtime.protocols import Delivery, Way, WayFacts
+from glam_worker.runtime.run import Run
+from glam_worker.runtime.settlement import Settler
+from glam_worker.runtime.stepping import stepped
+
+_RUNS_PER_TURN = 64
+"""Runs that a slot works before the event loop gets a turn: sockets are read in between."""
+
+
+class Pipeline:
+    """Starts deliveries as slots are free, settles them, and gives their credits back.
+
+    * ``offer``: a delivery arrived;
+    * ``drop`` and ``hand_back_waiting``: what did not start will not;
+    * ``drain`` and ``abort``: the end of what runs.
+    """
+
+    def __init__(
+        self,
+        concurrency: int,
+        credits: Credits,  # noqa: A002 - the word of the trade
+        executor: Executor,
+        settler: Settler,
+        facts: dict[Way, WayFacts],
+        timeout: float,
+    ) -> None:
+        self.concurrency = concurrency
+        self.credits = credits
+        self.running: dict[asyncio.Task[None], Delivery] = {}
+        self.held: dict[Delivery, None] = {}
+        """Everything that arrived and is not settled: what the lease keeper keeps alive."""
+        self.ack_wait = 30.0
+        """Seconds, as the server has it."""
+        self.wants_more: Callable[[Way], None] = lambda way: None
+        """Called when credits came back."""
+        self._executor = executor
+        self._settler = settler
+        self._facts = facts
+        self._waiting: dict[Way, deque[Delivery]] = {"main": deque(), "lane": deque()}
+        self._last: Way = "lane"
+        self._busy = 0
+        self._starting = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deadlines = Deadlines(timeout, self._expire)
+        self._cut: dict[asyncio.Task[None], str] = {}
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def busy(self) -> int:
+        """Slots in use."""
+        return self._busy
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries that arrived and did not start."""
+        return len(self._waiting["main"]) + len(self._waiting["lane"])
+
+    def offer(self, delivery: Delivery) -> None:
+        """Take a delivery in: it starts as soon as a slot is free."""
+        self.credits.arrived(delivery.way, delivery.size)
+        self.held[delivery] = None
+        self._idle.clear()
+        self._facts[delivery.way].received(delivery)
+        self._waiting[delivery.way].append(delivery)
+        self._start_slot()
+
+    def _start_slot(self) -> None:
+        if self._starting or self._closed:
+            return
+        if self._busy < self.concurrency and self.waiting:
+            self._starting = True
+            task = asyncio.get_running_loop().create_task(self._slot())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _slot(self) -> None:
+        """Work deliveries until none waits, a run has waited, or the loop is due a turn."""
+        self._starting = False
+        for _ in range(_RUNS_PER_TURN):
+            delivery = self._next()
+            if delivery is None:
+                return
+            if not await self._work(delivery):
+                break
+        self._start_slot()
+
+    def _next(self) -> Delivery | None:
+        """The next delivery to start, the two ways in turn."""
+        if self._busy >= self.concurrency or self._closed:
+            return None
+        other: Way = "lane" if self._last == "main" else "main"
+        way = other if self._waiting[other] else self._last
+        waiting = self._waiting[way]
+        while waiting:
+            delivery = waiting.popleft()
+            if time.monotonic() - delivery.renewed < self.ack_wait:
+                self._last = way
+                return delivery
+            self._facts[way].lapsed(delivery)
+            self._release(delivery)
+        return None
+
+    async def _work(self, delivery: Delivery) -> bool:
+        """Run and settle one delivery; whether the slot may take another one."""
+        started = time.monotonic()
+        run = self._executor.decode(delivery, started)
+        suspended = False
+        outcome: Outcome | None
+        if isinstance(run, Invalid):
+            outcome = run
+        else:
+            outcome, suspended = await self._run(run, delivery)
+        settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()
+        if settlement is ACK and delivery.ack():
+            self._finished(delivery, DONE, settlement, started)
+            return not suspended
+        self._start_slot()
+        settlement = await self._settler.settle(delivery, settlement)
+        self._finished(delivery, outcome, settlement, started)
+        return False
+
+    async def _run(self, run: Run, delivery: Delivery) -> tuple[Outcome | None, bool]:
+        """The outcome of one run (None: cut short by stopping) and whether it waited."""
+        context: Context = copy_context()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a slot is a task
+        waited = False
+
+        def suspended() -> None:
+            nonlocal waited
+            waited = True
+            self.running[task] = delivery
+            self._deadlines.watch(task, run.expires)
+            self._start_slot()
+
+        error: BaseException | None = None
+        self._busy += 1
+        try:
+            await stepped(context.run(self._executor.start, run), context, suspended)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as raised:  # noqa: BLE001 - a handler's failure is an outcome
+            error = raised
+        finally:
+            self._busy -= 1
+            if waited:
+                self._deadlines.release(task)
+                del self.running[task]
+        return self._outcome(task, error), waited
+
+    def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:
+        cut = self._cut.pop(task, None)
+        while task.cancelling():
+            task.uncancel()
+        if cut == "stopping" and isinstance(error, asyncio.CancelledError):
+            return None
+        return self._executor.outcome(error, timed_out=cut == "timeout")
+
+    def _expire(self, task: asyncio.Task[None]) -> None:
+        self._cut[task] = "timeout"
+        task.cancel()
+
+    def _finished(
+        self,
+        delivery: Delivery,
+        outcome: Outcome | None,
+        settlement: Settlement,
+        started: float | None,
+    ) -> None:
+        self._release(delivery)
+        self._facts[delivery.way].settled(
+            delivery, outcome, settlement, started, time.monotonic()
+        )
+
+    def _release(self, delivery: Delivery) -> None:
+        """The delivery is out of our hands: its lease and its credit end."""
+        if delivery not in self.held:
+            return
+        del self.held[delivery]
+        self.credits.settled(delivery.way, delivery.size)
+        self.wants_more(delivery.way)
+        if not self.held:
+            self._idle.set()
+
+    def drop(self, way: Way) -> None:
+        """Forget what waits on ``way``: the connection it came from is gone."""
+        waiting = self._waiting[way]
+        while waiting:
+            delivery = waiting.popleft()
+            self._facts[way].lapsed(delivery)
+            self._release(delivery)
+
+    def hand_back_waiting(self) -> None:
+        """Give back what did not start; nothing starts from now on."""
+        self._closed = True
+        for waiting in self._waiting.values():
+            while waiting:
+                delivery = waiting.popleft()
+                delivery.hand_back()
+                self._finished(delivery, None, HandBack(), None)
+
+    async def drain(self) -> None:
+        """Return when nothing is held any more."""
+        await self._idle.wait()
+
+    def abort(self) -> None:
+        """Cut short what still runs; a run cut short costs no attempt."""
+        for task in list(self.running):
+            self._cut[task] = "stopping"
+            task.cancel()

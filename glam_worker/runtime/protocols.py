@@ -1,0 +1,128 @@
+"""What the runtime needs from a broker and tells to its observers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, TypeAlias
+
+from pydantic import BaseModel
+
+from glam_worker.declare.handler import Handler
+from glam_worker.declare.outcomes import Outcome
+from glam_worker.declare.retry import DeadLetter, Park, Settlement
+
+Way: TypeAlias = Literal["main", "lane"]
+"""How a delivery came: from its event's stream, or through the handler's lane."""
+
+
+class Delivery(Protocol):
+    """One handing-out of a carrier to us, not yet settled.
+
+    Subject, stream, sequence, headers and ``stored_at`` are the origin's, on the lane too.
+    """
+
+    way: Way
+    data: bytes
+    subject: str
+    stream: str
+    sequence: int
+    stored_at: float
+    """When the origin was stored: seconds since the epoch, by the server's clock."""
+    counted: int
+    """Runs that count as attempts so far."""
+    first: bool
+    """Whether this is the carrier's first delivery, as far as the server remembers."""
+    received: float
+    """When it arrived, by the monotonic clock."""
+    renewed: float
+    """When the server last had a sign of life of it, by the monotonic clock."""
+    size: int
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The publisher's headers, without those of the protocol and of the runtime."""
+
+    @property
+    def origin(self) -> str:
+        """The carrier in which the event was first published, as one subject token triple."""
+
+    @property
+    def replay_id(self) -> str | None:
+        """Which replay on purpose this is; None for an event that was not replayed."""
+
+    def ack(self) -> bool:
+        """Tell the server it is done with; False while that cannot be told safely."""
+
+    async def acked(self) -> bool:
+        """``ack`` as soon as it is safe; False if the consumer it came from is gone."""
+
+    def hand_back(self, delay: float = 0.0) -> bool:
+        """Let another worker have it, after ``delay`` seconds; False while it cannot be told."""
+
+    def renew(self, now: float) -> None:
+        """Send an in-progress ack, if the connection is up."""
+
+
+class Parking(Protocol):
+    """Puts an event aside until it is due again."""
+
+    async def park(self, delivery: Delivery, park: Park) -> None:
+        """Publish to the retry stream and await the PubAck. Raises Refused."""
+
+
+class DeadLetters(Protocol):
+    """Keeps what will not be handled."""
+
+    async def write(self, delivery: Delivery, letter: DeadLetter) -> None:
+        """Publish to the dead letters and await the PubAck. Raises Refused."""
+
+
+class Refused(Exception):  # noqa: N818 - the word of the design
+    """The broker does not take a park or a letter; the event stays where it is."""
+
+
+class Publisher(Protocol):
+    """Publishes what handlers emit."""
+
+    async def publish_event(
+        self,
+        subject: str,
+        payload: BaseModel,
+        correlation_id: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        event_id: str | None = None,
+    ) -> str:
+        """Publish and await the PubAck; the event id."""
+
+
+class WayFacts(Protocol):
+    """Is told what happens to the deliveries of one handler on one way."""
+
+    def received(self, delivery: Delivery) -> None:
+        """A delivery arrived."""
+
+    def settled(
+        self,
+        delivery: Delivery,
+        outcome: Outcome | None,
+        settlement: Settlement,
+        started: float | None,
+        ended: float,
+    ) -> None:
+        """A delivery was settled; times are monotonic, ``started`` is None if it never ran."""
+
+    def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+        """A park or letter was not taken."""
+
+    def renewed(self, count: int) -> None:
+        """In-progress acks were sent."""
+
+    def lapsed(self, delivery: Delivery) -> None:
+        """A delivery was dropped because it may be another worker's by now."""
+
+
+class Facts(Protocol):
+    """Is told what happens to a handler."""
+
+    def way(self, handler: Handler, way: Way) -> WayFacts:
+        """The observer of one handler's way."""

@@ -1,0 +1,146 @@
+"""One call of the handler: the ``EventContext`` that it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from glam_shared.logging import ServiceLogger
+from glam_shared.messaging import EventEnvelope
+from glam_worker.declare.context import Emitter, EventContext
+from glam_worker.declare.handler import Handler
+from glam_worker.runtime.emission import Emission
+from glam_worker.runtime.protocols import Delivery, Publisher
+
+CURRENT: ContextVar[Run | None] = ContextVar("glam_worker_run", default=None)
+"""The run that the calling code belongs to; log lines take their fields from it."""
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all runs of one handler share."""
+
+    service: str
+    handler: Handler
+    log: ServiceLogger
+    publisher: Publisher
+    state: Any = None
+    stopping: bool = False
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+
+class Run(EventContext):
+    """One event in one run; see ``EventContext`` for what each property means."""
+
+    __slots__ = ("_emission", "_envelope", "_surroundings", "delivery", "expires")
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        envelope: EventEnvelope[Any],
+        surroundings: Surroundings,
+        expires: float,
+    ) -> None:
+        self.delivery = delivery
+        self.expires = expires
+        """When the timeout ends the run, by the monotonic clock."""
+        self._envelope = envelope
+        self._surroundings = surroundings
+        self._emission: Emitter | None = None
+
+    @property
+    def handler(self) -> Handler:
+        """Whose run it is."""
+        return self._surroundings.handler
+
+    @property
+    def service(self) -> str:
+        """The service that works the event."""
+        return self._surroundings.service
+
+    @property
+    def payload(self) -> Any:
+        """The event's data, as the handler's model."""
+        return self._envelope.data
+
+    @property
+    def event_id(self) -> str:
+        return self._envelope.event_id
+
+    @property
+    def event_type(self) -> str:
+        return self._envelope.event_type
+
+    @property
+    def correlation_id(self) -> str:
+        return self._envelope.correlation_id
+
+    @property
+    def source_service(self) -> str:
+        return self._envelope.source_service
+
+    @property
+    def timestamp(self) -> datetime:
+        return self._envelope.timestamp
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        return self._envelope.metadata
+
+    @property
+    def subject(self) -> str:
+        return self.delivery.subject
+
+    @property
+    def stream(self) -> str:
+        return self.delivery.stream
+
+    @property
+    def sequence(self) -> int:
+        return self.delivery.sequence
+
+    @property
+    def attempt(self) -> int:
+        return self.delivery.counted + 1
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self.delivery.headers
+
+    @property
+    def deadline(self) -> datetime:
+        left = self.expires - time.monotonic()
+        return datetime.now(UTC) + timedelta(seconds=left)
+
+    @property
+    def shutting_down(self) -> bool:
+        return self._surroundings.stopping
+
+    @property
+    def log(self) -> ServiceLogger:
+        return self._surroundings.log
+
+    @property
+    def state(self) -> Any:
+        return self._surroundings.state
+
+    async def publish(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
+        return await self._emitter().publish(subject, payload, key)
+
+    def publish_sync(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
+        return self._emitter().publish_sync(subject, payload, key)
+
+    def _emitter(self) -> Emitter:
+        if self._emission is None:
+            self._emission = Emission(self, self._surroundings.publisher, self._surroundings.loop)
+        return self._emission
+
+
+

@@ -1,0 +1,145 @@
+"""The streams and consumers that declarations and settings ask for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from glam_worker.declare.handler import Handler
+from glam_worker.runtime.protocols import Way
+from glam_worker.settings import Settings
+
+NS = 1_000_000_000
+
+EVENT_SUBJECTS = ("evt.>", "cmd.>")
+RETRY_SUBJECTS = ("retry.>",)
+DLQ_SUBJECTS = ("dlq.>",)
+
+OWNER_SERVICE = "glam.service"
+OWNER_HANDLER = "glam.handler"
+OWNER_WAY = "glam.way"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A stream as it is created."""
+
+    name: str
+    config: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSpec:
+    """A durable as it is created; on the server it is told by ``stream`` and ``durable``."""
+
+    handler: Handler
+    way: Way
+    stream: str
+    durable: str
+    config: dict[str, Any] = field(hash=False)
+
+
+def events_stream(settings: Settings) -> StreamSpec:
+    """Where events are published to; seven days, duplicates of two minutes are dropped."""
+    return _stream(
+        settings.events_stream,
+        EVENT_SUBJECTS,
+        settings,
+        retention="limits",
+        discard="old",
+        max_age=int(settings.events_max_age * NS),
+        duplicate_window=120 * NS,
+    )
+
+
+def retry_stream(settings: Settings, replicas: int, storage: str) -> StreamSpec:
+    """Where retries are parked (ADR-51). No limits: schedules forbid ``discard new``, so that a
+    limit would drop parked events behind a good PubAck."""
+    return _stream(
+        settings.retry_stream,
+        RETRY_SUBJECTS,
+        settings,
+        retention="workqueue",
+        discard="old",
+        allow_msg_schedules=True,
+        duplicate_window=1800 * NS,
+        num_replicas=max(settings.stream_replicas, replicas),
+        storage=storage,
+    )
+
+
+def dlq_stream(settings: Settings, replicas: int, storage: str) -> StreamSpec:
+    """Where dead letters lie until somebody works through them."""
+    return _stream(
+        settings.dlq_stream,
+        DLQ_SUBJECTS,
+        settings,
+        retention="limits",
+        discard="new",
+        max_bytes=settings.dlq_max_bytes,
+        duplicate_window=1800 * NS,
+        num_replicas=max(settings.stream_replicas, replicas),
+        storage=storage,
+    )
+
+
+def _stream(
+    name: str, subjects: tuple[str, ...], settings: Settings, **config: Any
+) -> StreamSpec:
+    base = {
+        "name": name,
+        "subjects": list(subjects),
+        "storage": settings.stream_storage,
+        "num_replicas": settings.stream_replicas,
+    }
+    return StreamSpec(name, base | config)
+
+
+def durable_of(service: str, handler: str, way: Way = "main") -> str:
+    """The name of a handler's durable; its lane has one of its own."""
+    return f"{service}-{handler}-lane" if way == "lane" else f"{service}-{handler}"
+
+
+def due_subject(service: str, handler: str) -> str:
+    """Where parked events come back."""
+    return f"retry.due.{service}.{handler}"
+
+
+def wait_subject(service: str, handler: str, carrier: str) -> str:
+    """Where an event is parked; no consumer may match it, its ack would cancel the schedule."""
+    return f"retry.wait.{service}.{handler}.{carrier}"
+
+
+def main_consumer(service: str, handler: Handler, stream: str) -> ConsumerSpec:
+    """The durable of a handler on its events' stream."""
+    config = _consumer(service, handler, "main", handler.subject) | _start(handler)
+    return ConsumerSpec(handler, "main", stream, config["durable_name"], config)
+
+
+def lane_consumer(service: str, handler: Handler, settings: Settings) -> ConsumerSpec:
+    """The durable of a handler's lane on the retry stream."""
+    config = _consumer(service, handler, "lane", due_subject(service, handler.name))
+    config["deliver_policy"] = "all"
+    return ConsumerSpec(handler, "lane", settings.retry_stream, config["durable_name"], config)
+
+
+def _consumer(service: str, handler: Handler, way: Way, subject: str) -> dict[str, Any]:
+    return {
+        "durable_name": durable_of(service, handler.name, way),
+        "filter_subject": subject,
+        "ack_policy": "explicit",
+        "ack_wait": int(handler.options.ack_wait * NS),
+        "max_deliver": -1,
+        "max_ack_pending": -1,
+        "replay_policy": "instant",
+        "metadata": {OWNER_SERVICE: service, OWNER_HANDLER: handler.name, OWNER_WAY: way},
+    }
+
+
+def _start(handler: Handler) -> dict[str, Any]:
+    start = handler.options.start
+    if isinstance(start, datetime):
+        moment = start.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return {"deliver_policy": "by_start_time", "opt_start_time": moment}
+    return {"deliver_policy": start}
