@@ -33,7 +33,7 @@ def payload(number: int) -> MerchantCreatedPayload:
         currency="EUR",
         timezone="Europe/Berlin",
         platform_version="2026-10",
-        scopes="read_products,write_products,read_orders,read_customers",
+        scopes="read_products,write_products,read_orders,read_customers,write_customers,read_fulfillments",
         status="active",
     )
 
