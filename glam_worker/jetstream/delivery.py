@@ -92,10 +92,11 @@ class JetStreamDelivery:
         """What the parked message says of the origin: believed on the lane only."""
         self.subject = headers.get(names.GLAM_SUBJECT, self._msg.subject)
         self.stream = headers.get(names.GLAM_STREAM, self._source.stream)
-        self.origin_created = _whole(headers.get(names.GLAM_STREAM_CREATED), self._source.created)
-        self.sequence = _whole(headers.get(names.GLAM_SEQUENCE), self.carrier_sequence)
-        self.stored_at = _whole(headers.get(names.GLAM_STORED_AT), int(stored)) * 1e-9
-        self.counted = _whole(headers.get(names.GLAM_ATTEMPTS), 0)
+        self.origin_created = _count(headers.get(names.GLAM_STREAM_CREATED), self._source.created)
+        self.sequence = _count(headers.get(names.GLAM_SEQUENCE), self.carrier_sequence)
+        moment = names.read_moment(headers.get(names.GLAM_STORED_AT))
+        self.stored_at = int(stored) * 1e-9 if moment is None else moment.timestamp()
+        self.counted = _count(headers.get(names.GLAM_ATTEMPTS), 0)
 
     @property
     def raw_headers(self) -> Mapping[str, str]:
@@ -159,5 +160,6 @@ def _nak(delay: float) -> str:
     return f'{NAK} {{"delay": {int(delay * 1e9)}}}' if delay > 0 else NAK
 
 
-def _whole(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else default
+def _count(text: str | None, default: int) -> int:
+    count = names.read_count(text)
+    return default if count is None else count

@@ -121,6 +121,13 @@ class PullSource:
         if self._resuming is not None:
             self._resuming.cancel()
 
+    @property
+    def dead(self) -> bool:
+        """Whether nobody pulls or tries to, although the connection is up."""
+        trying = self._resuming is not None and not self._resuming.done()
+        idle = not self.live and not trying and not self._quiet
+        return idle and self._client.is_connected()
+
     # --- settlements (see delivery.Tells) ---
 
     def tell(self, reply: str, body: str) -> None:

@@ -6,14 +6,8 @@ the last sign of life at the latest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 from glam_worker.runtime.pipeline import Pipeline
-
-
-class _Renewals(Protocol):
-    def renewed(self, count: int) -> None: ...
+from glam_worker.runtime.protocols import WayFacts
 
 
 def renewal_period(ack_wait: float) -> float:
@@ -24,7 +18,7 @@ def renewal_period(ack_wait: float) -> float:
 class Lease:
     """Renews what one pipeline holds; ``tick`` is called often, by the worker's clock."""
 
-    def __init__(self, pipeline: Pipeline, facts: Callable[[], _Renewals]) -> None:
+    def __init__(self, pipeline: Pipeline, facts: WayFacts) -> None:
         self._pipeline = pipeline
         self._facts = facts
 
@@ -37,4 +31,4 @@ class Lease:
                 delivery.renew(now)
                 renewed += 1
         if renewed:
-            self._facts().renewed(renewed)
+            self._facts.renewed(renewed)

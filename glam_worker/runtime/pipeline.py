@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
 
-from glam_worker.declare.outcomes import DONE, Invalid, Outcome
+from glam_worker.declare.outcomes import Invalid, Outcome
 from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.credits import Credits
 from glam_worker.runtime.deadlines import Deadlines
 from glam_worker.runtime.executor import Executor
-from glam_worker.runtime.protocols import Delivery, Way, WayFacts
+from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.runtime.run import Run
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.stepping import stepped
@@ -125,19 +125,20 @@ class Pipeline:
         """Run and settle one delivery; whether the slot may take another one."""
         started = time.monotonic()
         run = self._executor.decode(delivery, started)
-        suspended = False
+        waited = False
         outcome: Outcome | None
         if isinstance(run, Invalid):
-            outcome = run
+            outcome, run = run, None
         else:
-            outcome, suspended = await self._run(run, delivery)
+            outcome, waited = await self._run(run, delivery)
+        took = Took(started, time.monotonic())
         settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()
         if settlement is ACK and delivery.ack():
-            self._finished(delivery, DONE, settlement, started)
-            return not suspended
+            self._finished(delivery, run, settlement, took)
+            return not waited
         self._start_slot()
-        settlement = await self._settler.settle(delivery, settlement)
-        self._finished(delivery, outcome, settlement, started)
+        settlement = await self._settler.settle(delivery, settlement, run)
+        self._finished(delivery, run, settlement, took)
         return False
 
     async def _run(self, run: Run, delivery: Delivery) -> tuple[Outcome | None, bool]:
@@ -182,16 +183,10 @@ class Pipeline:
         task.cancel()
 
     def _finished(
-        self,
-        delivery: Delivery,
-        outcome: Outcome | None,
-        settlement: Settlement,
-        started: float | None,
+        self, delivery: Delivery, run: Run | None, settlement: Settlement, took: Took | None
     ) -> None:
         self._release(delivery)
-        self._facts[delivery.way].settled(
-            delivery, outcome, settlement, started, time.monotonic()
-        )
+        self._facts[delivery.way].settled(delivery, run, settlement, took)
 
     def _release(self, delivery: Delivery) -> None:
         """The delivery is out of our hands: its lease and its credit end."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
+from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
-from glam_worker.declare.outcomes import Outcome
 from glam_worker.declare.retry import DeadLetter, Park, Settlement
 
 Way: TypeAlias = Literal["main", "lane"]
@@ -73,8 +73,13 @@ class Parking(Protocol):
 class DeadLetters(Protocol):
     """Keeps what will not be handled."""
 
-    async def write(self, delivery: Delivery, letter: DeadLetter) -> None:
-        """Publish to the dead letters and await the PubAck. Raises Refused."""
+    async def write(
+        self, delivery: Delivery, letter: DeadLetter, run: EventContext | None
+    ) -> None:
+        """Publish to the dead letters and await the PubAck. Raises Refused.
+
+        ``run`` is None for an event that could not be read.
+        """
 
 
 class Refused(Exception):  # noqa: N818 - the word of the design
@@ -95,6 +100,13 @@ class Publisher(Protocol):
         """Publish and await the PubAck; the event id."""
 
 
+class Took(NamedTuple):
+    """When a run started and ended, by the monotonic clock."""
+
+    started: float
+    ended: float
+
+
 class WayFacts(Protocol):
     """Is told what happens to the deliveries of one handler on one way."""
 
@@ -102,14 +114,9 @@ class WayFacts(Protocol):
         """A delivery arrived."""
 
     def settled(
-        self,
-        delivery: Delivery,
-        outcome: Outcome | None,
-        settlement: Settlement,
-        started: float | None,
-        ended: float,
+        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
     ) -> None:
-        """A delivery was settled; times are monotonic, ``started`` is None if it never ran."""
+        """A delivery was settled; ``run`` is None if it could not be read, or never started."""
 
     def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
         """A park or letter was not taken."""

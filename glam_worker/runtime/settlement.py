@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
+from glam_worker.declare.context import EventContext
 from glam_worker.declare.outcomes import DONE, Outcome
 from glam_worker.declare.retry import (
     ACK,
@@ -51,16 +52,20 @@ class Settler:
         now = self._server_time()
         return decide(outcome, attempt, self._policy, now=now, draw=random.random())  # noqa: S311
 
-    async def settle(self, delivery: Delivery, settlement: Settlement) -> Settlement:
+    async def settle(
+        self, delivery: Delivery, settlement: Settlement, run: EventContext | None
+    ) -> Settlement:
         """Perform it; what was really done, which is a hand-back where the broker refused."""
         try:
-            return await self._perform(delivery, settlement)
+            return await self._perform(delivery, settlement, run)
         except Refused as error:
             self._facts[delivery.way].refused(delivery, settlement, error)
             delivery.hand_back(REFUSED_DELAY)
             return HandBack(REFUSED_DELAY)
 
-    async def _perform(self, delivery: Delivery, settlement: Settlement) -> Settlement:
+    async def _perform(
+        self, delivery: Delivery, settlement: Settlement, run: EventContext | None
+    ) -> Settlement:
         match settlement:
             case HandBack(delay):
                 delivery.hand_back(delay)
@@ -68,7 +73,7 @@ class Settler:
                 await self._parking.park(delivery, settlement)
                 await delivery.acked()
             case DeadLetter():
-                await self._dead_letters.write(delivery, settlement)
+                await self._dead_letters.write(delivery, settlement, run)
                 await delivery.acked()
             case Ack():
                 await delivery.acked()

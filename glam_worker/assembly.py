@@ -1,0 +1,138 @@
+"""Puts the parts of one handler together: the only place that knows all of them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from glam_shared.logging import ServiceLogger
+from glam_shared.messaging import EventPublisher, JetStreamClient
+from glam_worker.declare.handler import Handler
+from glam_worker.jetstream.consumers import ConsumerRef, nanoseconds
+from glam_worker.jetstream.letters import JetStreamLetters
+from glam_worker.jetstream.outbox import Outbox
+from glam_worker.jetstream.parking import JetStreamParking
+from glam_worker.jetstream.pull import PullSource
+from glam_worker.runtime.credits import Budget, Credits
+from glam_worker.runtime.executor import Executor
+from glam_worker.runtime.lease import Lease
+from glam_worker.runtime.pipeline import Pipeline
+from glam_worker.runtime.protocols import Facts, Way, WayFacts
+from glam_worker.runtime.run import Surroundings
+from glam_worker.runtime.settlement import Settler
+from glam_worker.settings import Settings
+from glam_worker.topology.ensure import EnsuredConsumer
+from glam_worker.topology.specs import NS
+
+BYTES_PER_HANDLER = 64 << 20
+"""Bytes in hand from which on a handler asks for no more."""
+
+
+@dataclass(slots=True)
+class HandlerWork:
+    """One handler at work: its pipeline, and where its deliveries come from."""
+
+    handler: Handler
+    pipeline: Pipeline
+    surroundings: Surroundings
+    sources: list[PullSource]
+    leases: list[Lease]
+    threads: ThreadPoolExecutor
+    problems: list[str] = field(default_factory=list)
+    """Why a way is not pulled: unsafe drift."""
+
+    def tick(self, now: float) -> None:
+        """Renew leases and notice silence."""
+        for lease in self.leases:
+            lease.tick(now)
+        for source in self.sources:
+            source.tick(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What all handlers of a worker share."""
+
+    client: JetStreamClient
+    outbox: Outbox
+    publisher: EventPublisher
+    settings: Settings
+    service: str
+    facts: Facts
+    budget: Budget
+    log: ServiceLogger
+
+    def handler(
+        self, handler: Handler, consumers: list[EnsuredConsumer], state: Any
+    ) -> HandlerWork:
+        """A handler ready to be started."""
+        concurrency = handler.options.concurrency or self.settings.concurrency
+        facts: dict[Way, WayFacts] = {
+            "main": self.facts.way(handler, "main"),
+            "lane": self.facts.way(handler, "lane"),
+        }
+        surroundings = Surroundings(self.service, handler, self.log, self.publisher, state)
+        threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"handler-{handler.name}")
+        credit = Credits(concurrency, self.budget, BYTES_PER_HANDLER)
+        pipeline = Pipeline(
+            concurrency,
+            credit,
+            Executor(surroundings, threads),
+            self._settler(handler, consumers, facts),
+            facts,
+            handler.options.timeout,
+        )
+        safe = [consumer for consumer in consumers if not consumer.unsafe]
+        sources = [self._source(consumer, credit, pipeline) for consumer in safe]
+        pipeline.ack_wait = min((source.ack_wait for source in sources), default=30.0)
+        by_way = {source.way: source for source in sources}
+        pipeline.wants_more = lambda way: by_way[way].ask()
+        return HandlerWork(
+            handler,
+            pipeline,
+            surroundings,
+            sources,
+            [Lease(pipeline, facts["main"])],
+            threads,
+            [str(drift) for consumer in consumers for drift in consumer.unsafe],
+        )
+
+    def _settler(
+        self, handler: Handler, consumers: list[EnsuredConsumer], facts: dict[Way, WayFacts]
+    ) -> Settler:
+        kept = next(
+            (
+                int(consumer.stream["config"].get("max_age", 0)) / NS
+                for consumer in consumers
+                if consumer.spec.way == "main"
+            ),
+            0.0,
+        )
+        return Settler(
+            handler.options.retry,
+            JetStreamParking(self.client, self.service, handler.name),
+            JetStreamLetters(self.client, self.service, handler.name, kept),
+            facts,
+            self.client.server_time,
+        )
+
+    def _source(
+        self, consumer: EnsuredConsumer, credit: Credits, pipeline: Pipeline
+    ) -> PullSource:
+        way = consumer.spec.way
+        drop = partial(pipeline.drop, way)
+        ref = _ref(consumer)
+        return PullSource(self.client, self.outbox, ref, credit, pipeline.offer, drop)
+
+
+def _ref(consumer: EnsuredConsumer) -> ConsumerRef:
+    return ConsumerRef(
+        way=consumer.spec.way,
+        stream=consumer.spec.stream,
+        durable=consumer.spec.durable,
+        stream_created=nanoseconds(consumer.stream["created"]),
+        created=nanoseconds(consumer.info["created"]),
+        ack_wait=int(consumer.info["config"].get("ack_wait", 30 * NS)) / NS,
+    )

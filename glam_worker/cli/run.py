@@ -1,0 +1,51 @@
+"""``glam-worker run``: the composition root of a worker process."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from glam_worker.cli.failing import explained, importing
+from glam_worker.cli.options import Modules, Servers, Service
+from glam_worker.loader import load, passed_over, service_of
+from glam_worker.settings import Settings
+
+
+def run(
+    modules: Modules,
+    service: Service = None,
+    servers: Servers = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Worker processes. [GLAM_PROCESSES; default: 1]")
+    ] = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Start a nats-server for this run.")
+    ] = False,
+    http_port: Annotated[
+        int | None,
+        typer.Option(help="Port of /metrics, /healthz and /readyz; 0: none. [GLAM_HTTP_PORT]"),
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="json|text", help="Form of log lines. [GLAM_LOG_FORMAT]")
+    ] = None,
+) -> None:
+    """Work the events of the handlers in MODULE until told to stop.
+
+    Example: glam-worker run myservice.handlers --servers nats://nats:4222
+    """
+    with explained():
+        settings = Settings.load(
+            service=service,
+            nats_servers=servers,
+            processes=processes,
+            embedded=embedded or None,
+            http_port=http_port,
+            log_format=log_format,
+        )
+        with importing():
+            registry = load(modules)
+        name = settings.service or service_of(modules)
+        from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
+
+        raise typer.Exit(work_until_stopped(registry, settings, name, passed_over(registry)))

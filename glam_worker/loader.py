@@ -1,0 +1,83 @@
+"""Imports the modules a worker is to run, and gathers what they declare."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from glam_worker.declare.handler import Handler
+from glam_worker.declare.registry import PROCESS, Registry, collecting_mistakes
+from glam_worker.errors import DeclarationError, DeclarationErrors, ModuleLoadError
+
+
+def load(modules: Sequence[str]) -> Registry:
+    """What the named modules declare.
+
+    Raises DeclarationErrors with every mistake found, and ModuleLoadError for a module that does
+    not exist or that declares nothing. An error raised inside of a user's module is passed on as
+    it is, with the user's own traceback.
+    """
+    _see_working_directory()
+    with collecting_mistakes() as mistakes:
+        loaded = [_import(name) for name in modules]
+    registry = Registry()
+    try:
+        registry = PROCESS.of(loaded)
+    except DeclarationError as error:
+        mistakes.append(error)
+    if mistakes:
+        raise DeclarationErrors(mistakes)
+    for module in loaded:
+        if not PROCESS.handlers_of((module,)):
+            raise ModuleLoadError(_declares_nothing(module))
+    return registry
+
+
+def passed_over(registry: Registry) -> list[Handler]:
+    """Handlers that were imported along the way and stand in none of the named modules."""
+    chosen = {handler.function for handler in registry.handlers}
+    return [handler for handler in PROCESS.handlers if handler.function not in chosen]
+
+
+def service_of(modules: Sequence[str]) -> str:
+    """The service's name where nothing else says it: the first module's top package."""
+    return modules[0].partition(".")[0]
+
+
+def _see_working_directory() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ModuleLoadError(_not_found(name, error.name)) from None
+    except (TypeError, ValueError) as error:
+        if name.startswith(".") or not name:
+            raise ModuleLoadError(f"{name!r} is not a module's name, such as myservice.handlers") from error
+        raise
+
+
+def _not_found(name: str, missing: str) -> str:
+    hint = ""
+    if name.endswith(".py") or "/" in name:
+        dotted = name.removesuffix(".py").strip("./").replace("/", ".")
+        hint = f"; give it as a module: {dotted}"
+    part = "" if missing == name else f" ({missing} is missing)"
+    return f"module {name!r} is not found from {Path.cwd()}{part}{hint or '; check the spelling'}"
+
+
+def _declares_nothing(module: ModuleType) -> str:
+    place = getattr(module, "__file__", module.__name__)
+    return (
+        f"module {module.__name__} ({place}) declares no handler; decorate a function with "
+        "@on(subject, payload), or import the module that has them"
+    )

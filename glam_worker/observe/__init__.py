@@ -1,0 +1,1 @@
+"""Facts in; log lines, Prometheus metrics and health out."""

@@ -1,0 +1,78 @@
+"""Log lines about what happens to events. Payloads are not logged."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from glam_worker.declare.context import EventContext
+from glam_worker.declare.handler import Handler
+from glam_worker.declare.retry import ACK, DeadLetter, HandBack, Park, Settlement
+from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
+
+_log = logging.getLogger("glam_worker.events")
+
+
+class WayLog(WayFacts):
+    """Says what is not the normal course; an ack is said at DEBUG only."""
+
+    def __init__(self, service: str, handler: Handler, way: Way) -> None:
+        self._about = {"service": service, "handler": handler.name, "way": way}
+        self._quiet = not _log.isEnabledFor(logging.DEBUG)
+
+    def received(self, delivery: Delivery) -> None:
+        """Not said."""
+
+    def settled(
+        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+    ) -> None:
+        if settlement is ACK and self._quiet:
+            return
+        fields = self._fields(delivery, run)
+        if took is not None:
+            fields["seconds"] = round(took.ended - took.started, 6)
+        match settlement:
+            case DeadLetter(reason, attempts, cause):
+                fields |= {"reason": reason} | _error(cause)
+                text = f"dead letter: {reason} after {attempts} attempt(s)"
+                _log.error(text, extra=fields)
+            case Park(delay, cause=None):
+                _log.info(f"snoozed for {delay:.3g} s", extra=fields | {"delay": delay})  # noqa: G004
+            case Park(delay, cause=cause):
+                fields |= {"delay": round(delay, 3)} | _error(cause)
+                _log.warning(f"failed, runs again in {delay:.3g} s", extra=fields)  # noqa: G004
+            case HandBack():
+                _log.info("handed back", extra=fields)
+            case _:
+                _log.debug("handled", extra=fields)
+
+    def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+        kind = "dead letter" if isinstance(settlement, DeadLetter) else "retry"
+        fields = self._fields(delivery, None) | _error(error)
+        _log.error(f"the broker refused a {kind}; the event stays where it is", extra=fields)  # noqa: G004
+
+    def renewed(self, count: int) -> None:
+        """Not said."""
+
+    def lapsed(self, delivery: Delivery) -> None:
+        fields = self._fields(delivery, None)
+        _log.warning("dropped unstarted: another worker may have it by now", extra=fields)
+
+    def _fields(self, delivery: Delivery, run: EventContext | None) -> dict[str, Any]:
+        known = {} if run is None else _identity(run)
+        return self._about | known | {
+            "subject": delivery.subject,
+            "stream": delivery.stream,
+            "sequence": delivery.sequence,
+            "attempt": delivery.counted + 1,
+        }
+
+
+def _identity(run: EventContext) -> dict[str, Any]:
+    return {"event_id": run.event_id, "correlation_id": run.correlation_id}
+
+
+def _error(cause: BaseException | None) -> dict[str, Any]:
+    if cause is None:
+        return {}
+    return {"error": type(cause).__name__, "error_message": str(cause)[:1024]}

@@ -1,0 +1,87 @@
+"""The process's log: JSON lines for machines or lines for people, with the run's names in both."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from glam_shared.logging import JsonLineFormatter
+from glam_worker.runtime.run import CURRENT, Run
+
+_SHARED_FIELDS = "glam_fields"
+
+
+class RunFields(logging.Filter):
+    """Adds the names of the run to what is logged inside of a handler."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true; the record is given its fields."""
+        run = CURRENT.get()
+        if run is not None:
+            _add(record, _fields(run))
+        return True
+
+
+def _fields(run: Run) -> dict[str, object]:
+    return {
+        "service": run.service,
+        "handler": run.handler.name,
+        "subject": run.subject,
+        "event_id": run.event_id,
+        "correlation_id": run.correlation_id,
+        "attempt": run.attempt,
+        "sequence": run.sequence,
+    }
+
+
+def _add(record: logging.LogRecord, fields: dict[str, object]) -> None:
+    own = record.__dict__.get(_SHARED_FIELDS)
+    if own is not None:
+        record.__dict__[_SHARED_FIELDS] = fields | own
+    for name, value in fields.items():
+        record.__dict__.setdefault(name, value)
+
+
+class _PlainFormatter(logging.Formatter):
+    """One line for people: the message, then what tells the event."""
+
+    _SHOWN = ("handler", "subject", "sequence", "attempt", "reason", "error", "error_message")
+
+    def format(self, record: logging.LogRecord) -> str:
+        known = record.__dict__ | record.__dict__.get(_SHARED_FIELDS, {})
+        fields = " ".join(f"{name}={known[name]}" for name in self._SHOWN if known.get(name))
+        text = super().format(record)
+        return f"{text}  {fields}" if fields else text
+
+
+def set_up_logging(level: str, form: Literal["json", "text"]) -> None:
+    """Send the root logger's lines to stdout in one form; replaces what was set up before."""
+    handler = _people() if form == "text" else _machines()
+    handler.addFilter(RunFields())
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    logging.captureWarnings(capture=True)
+
+
+def _machines() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLineFormatter())
+    return handler
+
+
+def _people() -> logging.Handler:
+    if not sys.stdout.isatty():
+        plain = logging.StreamHandler(sys.stdout)
+        plain.setFormatter(_PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+        return plain
+    console = Console(file=sys.stdout, soft_wrap=True)
+    rich = RichHandler(console=console, show_path=False, markup=False, highlighter=None)
+    rich.setFormatter(_PlainFormatter("%(message)s"))
+    return rich

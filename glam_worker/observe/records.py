@@ -1,0 +1,99 @@
+"""What is counted of one handler's way: plain slots, read when Prometheus asks."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from glam_worker.declare.context import EventContext
+from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
+from glam_worker.observe.histogram import AGES, DURATIONS, Histogram
+from glam_worker.runtime.protocols import Delivery, Took, WayFacts
+
+_MOST_ERROR_TYPES = 50
+
+
+class WayRecord(WayFacts):
+    """Counts the facts of one handler on one way."""
+
+    __slots__ = (
+        "acked",
+        "age",
+        "clock_offset",
+        "dead_letters",
+        "duration",
+        "failures",
+        "lapses",
+        "last_settled",
+        "queue",
+        "received_count",
+        "redelivered",
+        "refusals",
+        "renewals",
+        "settlements",
+    )
+
+    def __init__(self) -> None:
+        self.acked = 0
+        self.age = Histogram(AGES)
+        self.clock_offset = 0.0
+        """Seconds to add to our clock for the server's."""
+        self.dead_letters: Counter[str] = Counter()
+        self.duration = Histogram(DURATIONS)
+        self.failures: Counter[str] = Counter()
+        self.lapses = 0
+        self.last_settled = 0.0
+        self.queue = Histogram(DURATIONS)
+        self.received_count = 0
+        self.redelivered = 0
+        self.refusals = 0
+        self.renewals = 0
+        self.settlements: Counter[str] = Counter()
+
+    def received(self, delivery: Delivery) -> None:
+        self.received_count += 1
+        if not delivery.first:
+            self.redelivered += 1
+
+    def settled(
+        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+    ) -> None:
+        if settlement is ACK:
+            self.acked += 1
+        else:
+            self._unusual(settlement)
+        if took is not None:
+            self.duration.add(took.ended - took.started)
+            self.queue.add(took.started - delivery.received)
+        age = time.time() + self.clock_offset - delivery.stored_at
+        self.age.add(age if age > 0 else 0.0)
+
+    def _unusual(self, settlement: Settlement) -> None:
+        match settlement:
+            case Park(cause=cause):
+                self.settlements["parked"] += 1
+                self._failed(cause)
+            case DeadLetter(reason, cause=cause):
+                self.settlements["dead_letter"] += 1
+                self.dead_letters[reason] += 1
+                self._failed(cause)
+            case HandBack():
+                self.settlements["handed_back"] += 1
+            case Ack():
+                self.acked += 1
+
+    def _failed(self, cause: BaseException | None) -> None:
+        if cause is None:
+            return
+        name = type(cause).__name__
+        known = name in self.failures or len(self.failures) < _MOST_ERROR_TYPES
+        self.failures[name if known else "other"] += 1
+
+    def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+        self.refusals += 1
+
+    def renewed(self, count: int) -> None:
+        self.renewals += count
+
+    def lapsed(self, delivery: Delivery) -> None:
+        self.lapses += 1

@@ -1,0 +1,126 @@
+"""One worker process: a worker, its endpoint, its log, and the signals that stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from prometheus_client import generate_latest
+
+from glam_worker.declare.handler import Handler
+from glam_worker.declare.registry import Registry
+from glam_worker.observe.endpoint import Endpoint, Probes
+from glam_worker.gauges import Gauges
+from glam_worker.observe.logging_setup import set_up_logging
+from glam_worker.observe.metrics import WorkerCollector, metrics_registry
+from glam_worker.settings import Settings
+from glam_worker.worker import Worker
+
+_log = logging.getLogger("glam_worker")
+
+
+def work_until_stopped(
+    registry: Registry, settings: Settings, service: str, passed_over: Sequence[Handler] = ()
+) -> int:
+    """Run a worker in this process until SIGTERM or SIGINT; the exit code."""
+    set_up_logging(settings.log_level, settings.log_format)
+    for handler in passed_over:
+        _log.warning(
+            "handler %s (%s) was imported along the way and is not worked; name its module %s to "
+            "work it",
+            handler.name,
+            handler.where,
+            handler.module,
+        )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = runner.run(_Process(Worker(registry, settings, service=service)).run())
+    return _leave(code)
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+def _leave(code: int) -> int:
+    """A thread whose handler does not end would keep the interpreter from leaving."""
+    stuck = [thread for thread in threading.enumerate() if thread.name.startswith("handler-")]
+    if any(not thread.daemon and thread.is_alive() for thread in stuck):
+        _log.warning("left %d handler thread(s) that did not end to their leases", len(stuck))
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+class _Process:
+    """Starts, waits for the signal, stops. Signal handlers only record."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._told = asyncio.Event()
+        self._now = asyncio.Event()
+
+    async def run(self) -> int:
+        """The exit code."""
+        self._listen()
+        endpoint = self._endpoint()
+        try:
+            return await self._work()
+        finally:
+            if endpoint is not None:
+                endpoint.close()
+
+    async def _work(self) -> int:
+        starting = asyncio.ensure_future(self._worker.start())
+        if not await self._unless(self._told, starting):
+            return 0
+        starting.result()
+        _log.info("working %d handler(s)", len(self._worker.works))
+        await self._told.wait()
+        _log.info("stopping: %.0f s for what runs", self._worker.settings.shutdown_grace)
+        stopping = asyncio.ensure_future(self._worker.stop())
+        if not await self._unless(self._now, stopping):
+            _log.warning("stopped at once: what ran is left to its lease")
+            return 0
+        stopping.result()
+        _log.info("stopped")
+        return 0
+
+    @staticmethod
+    async def _unless(event: asyncio.Event, task: asyncio.Future[None]) -> bool:
+        """Wait for ``task``, but no longer than until ``event``; whether the task ended first."""
+        waiting = asyncio.ensure_future(event.wait())
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=1.0)
+            return False
+        return True
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        (self._now if self._told.is_set() else self._told).set()
+
+    def _endpoint(self) -> Endpoint | None:
+        settings = self._worker.settings
+        if not settings.http_port:
+            return None
+        worker = self._worker
+        collector = WorkerCollector(worker.observers, Gauges(worker))
+        numbers = metrics_registry(collector)
+        probes = Probes(lambda: generate_latest(numbers), worker.unhealthy, worker.not_ready)
+        return Endpoint(settings.http_host, settings.http_port, probes)

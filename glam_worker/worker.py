@@ -1,0 +1,237 @@
+"""A worker: handlers at work over one connection, from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from contextlib import AsyncExitStack
+from typing import Any
+
+from glam_shared.errors import ConfigurationError
+from glam_shared.logging import ServiceLogger, create_logger
+from glam_shared.messaging import EventPublisher, JetStreamClient
+from glam_worker.assembly import Assembly, HandlerWork
+from glam_worker.declare.lifespan import Lifespan
+from glam_worker.declare.registry import PROCESS, Registry
+from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.outbox import Outbox
+from glam_worker.observe.facts import Observers
+from glam_worker.runtime.credits import Budget
+from glam_worker.runtime.ticker import Ticker
+from glam_worker.settings import Settings
+from glam_worker.topology.ensure import Ensured, ensure
+
+LEAST_SERVER = "2.12.0"
+"""Message schedules with a time (ADR-51) came with it."""
+
+_AFTER_ABORT = 2.0
+"""Seconds for runs that were cut short to end, and for what is settled after them."""
+
+
+class Worker:
+    """Works the handlers of a registry, in this event loop, until it is stopped.
+
+    * ``start``: connect, make sure of streams and durables, enter lifespans, pull;
+    * ``stop``: quiet, drain, abort, close.
+
+    Raises ConfigurationError for a missing service name or a budget that is too small.
+    """
+
+    def __init__(
+        self,
+        registry: Registry | None = None,
+        settings: Settings | None = None,
+        *,
+        service: str | None = None,
+    ) -> None:
+        self.registry = PROCESS if registry is None else registry
+        self.settings = settings or Settings.load()
+        self.service = service or self.settings.service or _service_of(self.registry)
+        self.observers = Observers(self.service)
+        self.log: ServiceLogger = create_logger(self.service)
+        self.client = JetStreamClient(create_logger("glam_worker.connection"))
+        self.works: list[HandlerWork] = []
+        self.ensured = Ensured()
+        self.ticker = Ticker(_tick_period(self.registry), self._tick)
+        self.stopping = False
+        self.started_at: float | None = None
+        self._lifespans = AsyncExitStack()
+        self._budget = _budget(self.registry, self.settings)
+
+    # --- start ---
+
+    async def start(self) -> None:
+        """Connect and work. Raises ConnectionFailed and TopologyError; nothing is left open."""
+        try:
+            await self._connect()
+            admin = JetStreamAdmin(self.client)
+            self.ensured = await ensure(admin, self.registry, self.settings, self.service)
+            self.works = await self._assembled()
+        except BaseException:
+            await self._close()
+            raise
+        self._say_topology()
+        self.ticker.start()
+        for work in self.works:
+            for source in work.sources:
+                source.start()
+        self.started_at = time.monotonic()
+
+    async def _connect(self) -> None:
+        settings = self.settings
+        await self.client.connect(
+            settings.nats_servers,
+            user=settings.nats_user,
+            password=_secret(settings.nats_password),
+            token=_secret(settings.nats_token),
+            credentials=settings.nats_credentials,
+            nkey_seed=_secret(settings.nats_nkey_seed),
+            tls_ca=settings.nats_tls_ca,
+            tls_cert=settings.nats_tls_cert,
+            tls_key=settings.nats_tls_key,
+            inbox_prefix=settings.nats_inbox_prefix,
+            domain=settings.js_domain,
+            name=self.service,
+            timeout=settings.connect_timeout,
+            min_server_version=LEAST_SERVER,
+        )
+
+    async def _assembled(self) -> list[HandlerWork]:
+        states = await self._enter_lifespans()
+        assembly = Assembly(
+            client=self.client,
+            outbox=Outbox(self.client),
+            publisher=EventPublisher(self.client, self.service),
+            settings=self.settings,
+            service=self.service,
+            facts=self.observers,
+            budget=self._budget,
+            log=self.log,
+        )
+        return [
+            assembly.handler(
+                handler,
+                self.ensured.of(handler),
+                states.get(self.registry.lifespan_of(handler)),
+            )
+            for handler in self.registry.handlers
+        ]
+
+    async def _enter_lifespans(self) -> dict[Lifespan | None, Any]:
+        needed = dict.fromkeys(map(self.registry.lifespan_of, self.registry.handlers))
+        return {
+            lifespan: await self._lifespans.enter_async_context(lifespan.enter())
+            for lifespan in needed
+            if lifespan is not None
+        }
+
+    def _say_topology(self) -> None:
+        for created in self.ensured.created:
+            self.log.info("created %s", created)
+        for note in self.ensured.notes:
+            self.log.warning("%s", note)
+        for drift in self.ensured.drift:
+            consequence = "it is not pulled" if drift.unsafe else "the server's value is used"
+            self.log.warning("%s; %s until `glam-worker apply`", drift, consequence)
+
+    def _tick(self, now: float) -> None:
+        for work in self.works:
+            work.tick(now)
+
+    # --- state, as seen from any thread ---
+
+    def not_ready(self) -> list[str]:
+        """Why events are not all worked; empty when they are."""
+        if self.stopping:
+            return ["the worker stops"]
+        if self.started_at is None:
+            return ["the worker starts"]
+        reasons = [] if self.client.is_connected() else [self.client.problem or "not connected"]
+        for work in self.works:
+            reasons += work.problems
+            reasons += [source.reason for source in work.sources if source.reason]
+        return list(dict.fromkeys(reasons))
+
+    def unhealthy(self) -> list[str]:
+        """Why this process should be replaced; empty when it should not."""
+        standing, limit = self.ticker.standing(), self._longest_run()
+        if self.started_at is not None and standing > limit:
+            return [f"the event loop stands for {standing:.0f} s, longer than any handler may run"]
+        return [
+            f"the pull loop of consumer {source.consumer.durable} is dead"
+            for work in self.works
+            for source in work.sources
+            if source.dead
+        ]
+
+    def _longest_run(self) -> float:
+        timeouts = [work.handler.options.timeout for work in self.works if work.pipeline.busy]
+        return max(timeouts, default=0.0) + 5.0
+
+    # --- stop ---
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Quiet, drain for up to ``grace`` seconds (default: the setting), abort, close."""
+        self.stopping = True
+        deadline = time.monotonic() + (self.settings.shutdown_grace if grace is None else grace)
+        await self._quiet()
+        await self._drained(deadline)
+        for work in self.works:
+            work.pipeline.abort()
+        await self._drained(time.monotonic() + _AFTER_ABORT)
+        await self._close()
+
+    async def _quiet(self) -> None:
+        for work in self.works:
+            work.surroundings.stopping = True
+        await asyncio.gather(*(source.quiet() for work in self.works for source in work.sources))
+        for work in self.works:
+            work.pipeline.hand_back_waiting()
+
+    async def _drained(self, deadline: float) -> None:
+        drains = [asyncio.ensure_future(work.pipeline.drain()) for work in self.works]
+        if drains:
+            left = max(0.0, deadline - time.monotonic())
+            _, pending = await asyncio.wait(drains, timeout=left)
+            for drain in pending:
+                drain.cancel()
+
+    async def _close(self) -> None:
+        self.ticker.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # what was told last leaves with this turn
+        try:
+            await self._lifespans.aclose()
+        finally:
+            for work in self.works:
+                work.threads.shutdown(wait=False, cancel_futures=True)
+                for source in work.sources:
+                    source.close()
+            await self.client.close()
+
+
+def _secret(value: Any) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
+def _service_of(registry: Registry) -> str:
+    if not registry.handlers:
+        raise ConfigurationError("the registry declares no handler; decorate a function with @on")
+    return registry.handlers[0].module.partition(".")[0]
+
+
+def _budget(registry: Registry, settings: Settings) -> Budget:
+    ways = 2 * len(registry.handlers)
+    limit = settings.max_in_flight
+    if limit is not None and limit < ways:
+        raise ConfigurationError(
+            f"GLAM_MAX_IN_FLIGHT is {limit}; {len(registry.handlers)} handlers need at least "
+            f"{ways}, one message for each of their two ways"
+        )
+    return Budget(limit, ways)
+
+
+def _tick_period(registry: Registry) -> float:
+    shortest = min((handler.options.ack_wait for handler in registry.handlers), default=30.0)
+    return min(1.0, max(0.02, shortest / 12))
