@@ -49,7 +49,12 @@ def _refuse_empty(data: Any) -> Any:
 class EventEnvelope(BaseModel, Generic[T]):
     """An event on the wire. `EventEnvelope[P]` reads data as P; bare, data stays a dict."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        allow_inf_nan=False,
+        ser_json_inf_nan="constants",  # so that to_bytes refuses them; the default writes null
+        hide_input_in_errors=True,
+    )
 
     event_id: Text
     """Written as uuid4 text; any text that is not empty is read."""
