@@ -301,7 +301,7 @@ def test_a_replay_carries_the_past() -> None:
         letter = replace(letter, attempts=attempts, replays=letter.past())
         letter = DeadLetter.from_message("dlq.order.created.v1", letter.to_headers(), b"")
 
-    assert [*range(3, 13)] == [failure.attempts for failure in letter.replays]
+    assert [*range(2, 12)] == [failure.attempts for failure in letter.replays]
     assert {"exhausted"} == {failure.reason for failure in letter.replays}
 
 
@@ -310,8 +310,8 @@ def test_a_replay_carries_the_past() -> None:
     [
         ("order 17 is gone", "order 4711 is gone"),
         (
-            "no shop 6f1c2a34-9f3e-4e5b-8d0e-3f7a1b2c4d5e",
-            f"no shop {'0' * 8}-0000-4000-8000-{'a' * 12}",
+            "6f1c2a34-9f3e-4e5b-8d0e-3f7a1b2c4d5e gone",
+            "00000000-0000-4000-8000-aaaaaaaaaaaa gone",
         ),
         ("<Shop at 0x7f32f62c4d50>", "<Shop at 0x7f32f62c4d51>"),
         ("commit deadbeef01 lost", "commit cafebabe99 lost"),
@@ -337,4 +337,4 @@ def test_unlike_failures_have_different_fingerprints() -> None:
 
 def test_a_fingerprint_is_the_same_on_every_machine() -> None:
     """It is a plain hash: dashboards and scripts may keep it."""
-    assert "c53e4c6f7ef9dd0c" == fingerprint("s", "h", "rejected", "E", "order 17")
+    assert "b1b54926587f0075" == fingerprint("s", "h", "rejected", "E", "order 17")
