@@ -44,12 +44,15 @@ chaos: $(VENV)/.dev ## Run random faults under load (ARGS are pytest's)
 	$(BIN)/python -m pytest -m chaos $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, types and the direction of imports
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/hadolint deploy/Dockerfile
+lint: $(VENV)/.dev ## Check style, types, the direction of imports and the image's recipe
+	@failed=; \
+	check() { echo "$$@"; $(BIN)/"$$@" || failed="$$failed $$1"; }; \
+	check ruff check --quiet .; \
+	check ruff format --quiet --check .; \
+	check mypy; \
+	check lint-imports --no-logo; \
+	check hadolint deploy/Dockerfile; \
+	if [ -n "$$failed" ]; then echo "make lint: see above what was found by:$$failed" >&2; exit 1; fi
 
 .PHONY: format
 format: $(VENV)/.dev ## Write the code in the project's style
