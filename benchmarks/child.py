@@ -9,24 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
-from typing import Any
 
 import uvloop
 
 from benchmarks.contenders import contender
 from benchmarks.job import Job
 from benchmarks.memory import peak_bytes
-from benchmarks.probe import Probe
+from benchmarks.probe import Probe, Tell
 
 
-def tell(fact: dict[str, Any]) -> None:
-    """One line for the parent."""
-    print(json.dumps(fact), flush=True)
+def line_to_parent() -> Tell:
+    """What was standard output; from now on, what contenders print there goes to standard error."""
+    lines = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    return lambda fact: print(json.dumps(fact), file=lines)
 
 
 async def main(name: str, job: Job) -> None:
     """Consume until the job is done and the parent has seen that all is settled."""
+    tell = line_to_parent()
     probe = Probe(job, tell)
     consuming = asyncio.create_task(contender(name)(job, probe))
     done = asyncio.create_task(probe.done())

@@ -11,7 +11,7 @@ from benchmarks.rig import BenchError, Rig, Run, rig, running
 from benchmarks.scenario import Measured, Metric, Scenario
 
 WARM_UP = 20
-EVENTS = 300
+EVENTS = 200
 INTERVAL = 0.05
 
 
