@@ -19,6 +19,7 @@ from glam_shared.messaging.timestamps import UtcDatetime
 __all__ = ["EventEnvelope", "envelope_of"]
 
 T = TypeVar("T", default=dict[str, Any])
+P = TypeVar("P")
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -71,14 +72,14 @@ class EventEnvelope(BaseModel, Generic[T]):
     def create(
         cls,
         event_type: str,
-        data: Any,
+        data: P,
         *,
         source_service: str,
         correlation_id: str | None = None,
         event_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         timestamp: datetime | None = None,
-    ) -> EventEnvelope[Any]:
+    ) -> EventEnvelope[P]:
         """A new envelope around *data*, a payload or a dict.
 
         The correlation id is the given one, else that of the task, else new; the event id a new

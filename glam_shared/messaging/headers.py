@@ -88,7 +88,9 @@ def _token(name: str) -> str:
 
 
 def _encodable(value: str) -> str:
-    return value.encode("utf-8", "backslashreplace").decode()
+    """As the client writes it, so that no value ends its line or fails to encode."""
+    written = value.strip().translate(_CLIENT_NEWLINES)
+    return written if written.isascii() else written.encode("utf-8", "backslashreplace").decode()
 
 
 def encoded_size(headers: Mapping[str, str] | None) -> int:
@@ -105,8 +107,7 @@ def _line_size(name: str, value: str) -> int:
     name = name.strip()
     if not name:
         return 0
-    written = value.strip().translate(_CLIENT_NEWLINES)
-    return len(name) + _PER_HEADER + len(written.encode("utf-8", "backslashreplace"))
+    return len(name) + _PER_HEADER + len(_encodable(value).encode())
 
 
 def one_line(text: str, limit_bytes: int, *, keep: Literal["start", "end"] = "start") -> str:

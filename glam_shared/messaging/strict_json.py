@@ -69,7 +69,10 @@ def _exact(data: bytes) -> Any | None:
         found = True
         return exact
 
-    value = json.loads(data, parse_float=number)
+    try:
+        value = json.loads(data, parse_float=number)
+    except RecursionError:  # jiter's 200 levels are more than what is left of the caller's stack
+        raise InvalidJsonError("nested too deeply") from None
     return value if found else None
 
 

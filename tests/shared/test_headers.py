@@ -62,11 +62,11 @@ async def hpub(values: dict[str, str]) -> bytes:
     client = Client()
     sent: list[bytes] = []
 
-    async def take(command: bytes) -> None:
-        sent.append(command)
+    async def take(cmd: bytes, priority: bool = False) -> None:
+        sent.append(cmd)
 
     client._send_command = take  # type: ignore[method-assign]
-    client._flush_queue = None  # type: ignore[assignment]
+    client._flush_queue = None
     await client._send_publish("evt.a", "", b"body", 4, values)
     return sent[0]
 

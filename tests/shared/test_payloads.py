@@ -198,7 +198,7 @@ def test_an_error_payload_takes_whatever_a_corrupt_event_held() -> None:
     payload = ErrorPayload(
         error_code="X",
         error_message="bad \ud800 \x00",
-        failed_operation=ValueError("op"),  # type: ignore[arg-type]
+        failed_operation=ValueError("op"),
         original_data={"nan": float("nan"), 1: b"\xff", "deep": {"nul": "\x00"}, "n": 10**5000},
     )
 
