@@ -89,8 +89,10 @@ def _token(name: str) -> str:
 
 def _encodable(value: str) -> str:
     """As the client writes it, so that no value ends its line or fails to encode."""
-    written = value.strip().translate(_CLIENT_NEWLINES)
-    return written if written.isascii() else written.encode("utf-8", "backslashreplace").decode()
+    written = value.strip()
+    if written.isascii() and written.isprintable():
+        return written
+    return written.translate(_CLIENT_NEWLINES).encode("utf-8", "backslashreplace").decode()
 
 
 def encoded_size(headers: Mapping[str, str] | None) -> int:
