@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from benchmarks.job import SERVICE, Job
 from benchmarks.probe import Probe
@@ -14,15 +15,14 @@ from glam_worker.declare.registry import Registry
 
 async def consume(job: Job, probe: Probe) -> None:
     """Everything on: lease, ledger, metrics and log, as in production."""
+    logging.getLogger(SERVICE).setLevel(logging.WARNING)
     registry = Registry()
 
     @registry.on(Subjects.MERCHANT_CREATED, MerchantCreatedPayload, concurrency=job.concurrency)
     async def handle(payload: MerchantCreatedPayload) -> None:
         await probe.handle(payload)
 
-    settings = Settings(
-        service=SERVICE, nats_servers=(job.server,), http_port=0, log_level="WARNING"
-    )
+    settings = Settings(service=SERVICE, nats_servers=(job.server,), http_port=0)
     worker = Worker(registry, settings)
     await worker.start()
     try:
