@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from glam_shared.api.access_log import Access, AccessLog
 from glam_shared.api.client_address import parse_networks
 from glam_shared.api.error_answers import answer_error, log_failure
+from glam_shared.api.json_body import StrictJsonBody, is_json
 from glam_shared.api.request_scope import (
     CORRELATION_HEADER,
     REQUEST_HEADER,
@@ -94,7 +95,14 @@ class _RequestMiddleware:
             if kind == "websocket":
                 await self._app(scope, receive, send)
             else:
-                await _Exchange(self, scope, send, ids).run(receive)
+                await _Exchange(self, scope, send, ids).run(_checked(scope, receive))
+
+
+def _checked(scope: Scope, receive: Receive) -> Receive:
+    for name, value in scope["headers"]:
+        if name == b"content-type" and is_json(value):
+            return StrictJsonBody(scope, receive)
+    return receive
 
 
 class _Exchange:

@@ -15,6 +15,7 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import Request
 
+from glam_shared.api.json_body import leave_body_unchecked
 from glam_shared.api.service_context import service_logger
 from glam_shared.errors import ConfigurationError, DomainError, UnauthorizedError
 from glam_shared.messaging.strict_json import InvalidJsonError, check_json
@@ -146,6 +147,7 @@ async def _read_capped(request: Request, max_body: int, macs: Sequence[hmac.HMAC
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and len(announced) < 20 and int(announced) > max_body:
         raise _too_large(max_body)
+    leave_body_unchecked(request.scope)
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > max_body:
