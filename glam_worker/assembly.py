@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import EventPublisher, JetStreamClient
@@ -19,12 +20,15 @@ from glam_worker.runtime.credits import Budget, Credits
 from glam_worker.runtime.executor import Executor
 from glam_worker.runtime.lease import Lease
 from glam_worker.runtime.pipeline import Pipeline
-from glam_worker.runtime.protocols import Facts, Way, WayFacts
+from glam_worker.runtime.protocols import Facts, Parking, Way, WayFacts
 from glam_worker.runtime.run import Surroundings
 from glam_worker.runtime.settlement import Settler
 from glam_worker.settings import Settings
 from glam_worker.topology.ensure import EnsuredConsumer
 from glam_worker.topology.specs import NS
+
+MakesParking: TypeAlias = Callable[[JetStreamClient, str, str], Parking]
+"""Makes what parks the events of a handler, from client, service and handler."""
 
 BYTES_PER_HANDLER = 64 << 20
 """Bytes in hand from which on a handler asks for no more."""
@@ -63,6 +67,7 @@ class Assembly:
     facts: Facts
     budget: Budget
     log: ServiceLogger
+    parking: MakesParking = JetStreamParking
 
     def handler(
         self, handler: Handler, consumers: list[EnsuredConsumer], state: Any
@@ -112,7 +117,7 @@ class Assembly:
         )
         return Settler(
             handler.options.retry,
-            JetStreamParking(self.client, self.service, handler.name),
+            self.parking(self.client, self.service, handler.name),
             JetStreamLetters(self.client, self.service, handler.name, kept),
             facts,
             self.client.server_time,

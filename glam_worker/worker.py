@@ -11,11 +11,12 @@ from typing import Any
 from glam_shared.errors import ConfigurationError
 from glam_shared.logging import ServiceLogger, create_logger
 from glam_shared.messaging import EventPublisher, JetStreamClient
-from glam_worker.assembly import Assembly, HandlerWork
+from glam_worker.assembly import Assembly, HandlerWork, MakesParking
 from glam_worker.declare.lifespan import Lifespan
 from glam_worker.declare.registry import PROCESS, Registry
 from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.outbox import Outbox
+from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.observe.facts import Observers
 from glam_worker.runtime.credits import Budget
 from glam_worker.runtime.ticker import Ticker
@@ -51,6 +52,7 @@ class Worker:
         self.observers = Observers(self.service)
         self.log: ServiceLogger = create_logger(self.service)
         self.client = JetStreamClient(create_logger("glam_worker.connection"))
+        self.parking: MakesParking = JetStreamParking
         self.works: list[HandlerWork] = []
         self.ensured = Ensured()
         self.ticker = Ticker(_tick_period(self.registry), self._tick)
@@ -108,6 +110,7 @@ class Worker:
             facts=self.observers,
             budget=self._budget,
             log=self.log,
+            parking=self.parking,
         )
         return [
             assembly.handler(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.retry import Settlement
@@ -9,23 +13,29 @@ from glam_worker.observe.log import WayLog
 from glam_worker.observe.records import WayRecord
 from glam_worker.runtime.protocols import Delivery, Facts, Took, Way, WayFacts
 
+_log = logging.getLogger("glam_worker.observe")
+
+Listener: TypeAlias = Callable[[Handler, Way], WayFacts]
+"""Makes an observer of one handler's way."""
+
 
 class Observers(Facts):
     """Makes the observer of each way, and keeps its record for the metrics.
 
-    ``listeners`` are told every fact after counters and log; a listener that raises is dropped
-    for that fact only.
+    What ``listeners`` make is told every fact after counters and log. One that raises misses that
+    fact, which is logged; the event does not notice.
     """
 
     def __init__(self, service: str) -> None:
         self.service = service
         self.records: dict[tuple[str, Way], WayRecord] = {}
-        self.listeners: list[WayFacts] = []
+        self.listeners: list[Listener] = []
 
     def way(self, handler: Handler, way: Way) -> WayFacts:
         """The observer of one handler's way."""
         record = self.records.setdefault((handler.name, way), WayRecord())
-        return _Several((record, WayLog(self.service, handler, way), *self.listeners))
+        heard = (_Harmless(listener(handler, way)) for listener in self.listeners)
+        return _Several((record, WayLog(self.service, handler, way), *heard))
 
 
 class _Several(WayFacts):
@@ -55,3 +65,36 @@ class _Several(WayFacts):
     def lapsed(self, delivery: Delivery) -> None:
         for observer in self._observers:
             observer.lapsed(delivery)
+
+
+class _Harmless(WayFacts):
+    """A listener whose errors stay with it."""
+
+    __slots__ = ("_listener",)
+
+    def __init__(self, listener: WayFacts) -> None:
+        self._listener = listener
+
+    def received(self, delivery: Delivery) -> None:
+        self._tell(self._listener.received, delivery)
+
+    def settled(
+        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+    ) -> None:
+        self._tell(self._listener.settled, delivery, run, settlement, took)
+
+    def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
+        self._tell(self._listener.refused, delivery, settlement, error)
+
+    def renewed(self, count: int) -> None:
+        self._tell(self._listener.renewed, count)
+
+    def lapsed(self, delivery: Delivery) -> None:
+        self._tell(self._listener.lapsed, delivery)
+
+    @staticmethod
+    def _tell(listener: Callable[..., None], *fact: object) -> None:
+        try:
+            listener(*fact)
+        except Exception:
+            _log.exception("a listener raised; it missed one fact")
