@@ -8,7 +8,8 @@
         ├── ModuleLoadError           a module cannot be imported or declares nothing
         ├── TopologyError             a stream or consumer cannot be used as it is
         ├── MissingExtraError         an optional package is not installed
-        └── EndpointError             the HTTP endpoint cannot be opened
+        ├── EndpointError             the HTTP endpoint cannot be opened
+        └── EmbeddedServerError       the embedded nats-server cannot start
 
 What goes wrong *with* an event is never one of these: it becomes an outcome.
 """
@@ -65,3 +66,7 @@ class MissingExtraError(WorkerError):
 
 class EndpointError(WorkerError):
     """The HTTP endpoint cannot listen where it was told to."""
+
+
+class EmbeddedServerError(WorkerError):
+    """The embedded nats-server cannot start; the message has the end of its log."""
