@@ -18,7 +18,7 @@ def declared() -> Iterator[str]:
         yield from group.values()
 
 
-@pytest.mark.parametrize("target", declared())
+@pytest.mark.parametrize("target", list(declared()))
 def test_an_entry_point_leads_somewhere(target: str) -> None:
     """The module of an entry point can be imported, and has what is named after the colon."""
     module, _, attribute = target.partition(":")
