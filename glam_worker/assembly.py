@@ -65,7 +65,7 @@ class Assembly:
     settings: Settings
     service: str
     facts: Facts
-    budget: Budget
+    budget: Budget | None
     log: ServiceLogger
     parking: MakesParking = JetStreamParking
 
@@ -92,8 +92,7 @@ class Assembly:
         safe = [consumer for consumer in consumers if not consumer.unsafe]
         sources = [self._source(consumer, credit, pipeline) for consumer in safe]
         pipeline.ack_wait = min((source.ack_wait for source in sources), default=30.0)
-        by_way = {source.way: source for source in sources}
-        pipeline.wants_more = lambda way: by_way[way].ask()
+        pipeline.wants_more = partial(_ask_all, sources)
         return HandlerWork(
             handler,
             pipeline,
@@ -123,13 +122,16 @@ class Assembly:
             self.client.server_time,
         )
 
-    def _source(
-        self, consumer: EnsuredConsumer, credit: Credits, pipeline: Pipeline
-    ) -> PullSource:
+    def _source(self, consumer: EnsuredConsumer, credit: Credits, pipeline: Pipeline) -> PullSource:
         way = consumer.spec.way
         drop = partial(pipeline.drop, way)
         ref = _ref(consumer)
         return PullSource(self.client, self.outbox, ref, credit, pipeline.offer, drop)
+
+
+def _ask_all(sources: list[PullSource]) -> None:
+    for source in sources:
+        source.ask()
 
 
 def _ref(consumer: EnsuredConsumer) -> ConsumerRef:

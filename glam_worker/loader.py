@@ -62,7 +62,9 @@ def _import(name: str) -> ModuleType:
         raise ModuleLoadError(_not_found(name, error.name)) from None
     except (TypeError, ValueError) as error:
         if name.startswith(".") or not name:
-            raise ModuleLoadError(f"{name!r} is not a module's name, such as myservice.handlers") from error
+            raise ModuleLoadError(
+                f"{name!r} is not a module's name, such as myservice.handlers"
+            ) from error
         raise
 
 

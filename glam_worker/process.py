@@ -14,8 +14,8 @@ from prometheus_client import generate_latest
 
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
-from glam_worker.observe.endpoint import Endpoint, Probes
 from glam_worker.gauges import Gauges
+from glam_worker.observe.endpoint import Endpoint, Probes
 from glam_worker.observe.logging_setup import set_up_logging
 from glam_worker.observe.metrics import WorkerCollector, metrics_registry
 from glam_worker.settings import Settings

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from contextlib import AsyncExitStack
 from typing import Any
 
 from glam_shared.errors import ConfigurationError
-from glam_shared.logging import ServiceLogger, create_logger
+from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import EventPublisher, JetStreamClient
 from glam_worker.assembly import Assembly, HandlerWork, MakesParking
 from glam_worker.declare.lifespan import Lifespan
@@ -50,8 +51,8 @@ class Worker:
         self.settings = settings or Settings.load()
         self.service = service or self.settings.service or _service_of(self.registry)
         self.observers = Observers(self.service)
-        self.log: ServiceLogger = create_logger(self.service)
-        self.client = JetStreamClient(create_logger("glam_worker.connection"))
+        self.log = ServiceLogger(logging.getLogger(self.service))
+        self.client = JetStreamClient(ServiceLogger(logging.getLogger("glam_worker.connection")))
         self.parking: MakesParking = JetStreamParking
         self.works: list[HandlerWork] = []
         self.ensured = Ensured()
@@ -224,10 +225,12 @@ def _service_of(registry: Registry) -> str:
     return registry.handlers[0].module.partition(".")[0]
 
 
-def _budget(registry: Registry, settings: Settings) -> Budget:
+def _budget(registry: Registry, settings: Settings) -> Budget | None:
     ways = 2 * len(registry.handlers)
     limit = settings.max_in_flight
-    if limit is not None and limit < ways:
+    if limit is None:
+        return None
+    if limit < ways:
         raise ConfigurationError(
             f"GLAM_MAX_IN_FLIGHT is {limit}; {len(registry.handlers)} handlers need at least "
             f"{ways}, one message for each of their two ways"

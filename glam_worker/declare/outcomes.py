@@ -27,7 +27,7 @@ class Invalid:
     cause: Exception
 
 
-class Retry(Exception):  # noqa: N818 - an instruction of the handler, not an error
+class Retry(Exception):
     """Run this event again later; counts as an attempt.
 
     ``after`` is in seconds or a timedelta and is kept as given, without jitter.
@@ -39,7 +39,7 @@ class Retry(Exception):  # noqa: N818 - an instruction of the handler, not an er
         super().__init__(message or "the handler asked for a retry")
 
 
-class Snooze(Exception):  # noqa: N818
+class Snooze(Exception):
     """Run this event again later; costs no attempt.
 
     Exactly one of ``after`` (seconds or timedelta) and ``until`` (aware datetime).
@@ -64,7 +64,7 @@ class Snooze(Exception):  # noqa: N818
         return self.after or 0.0
 
 
-class Reject(Exception):  # noqa: N818
+class Reject(Exception):
     """This event can never succeed: straight to the dead letters, with ``reason``."""
 
     def __init__(self, reason: str) -> None:

@@ -47,17 +47,17 @@ class JetStreamDelivery:
     __slots__ = (
         "__dict__",
         "_msg",
+        "_sequence",
         "_settled",
         "_source",
+        "_token",
         "backlog",
-        "carrier_sequence",
         "counted",
         "data",
         "first",
         "origin_created",
         "received",
         "renewed",
-        "sequence",
         "size",
         "stored_at",
         "stream",
@@ -74,15 +74,15 @@ class JetStreamDelivery:
         self.size = len(msg.data)
         self.received = self.renewed = time.monotonic()
         self.way = source.way
-        self.backlog = tokens[-1 if len(tokens) == 9 else -2] != "0"  # noqa: PLR2004
-        first = 4 if len(tokens) == 9 else 6  # noqa: PLR2004
+        self.backlog = tokens[-1 if len(tokens) == 9 else -2] != "0"
+        first = 4 if len(tokens) == 9 else 6
         self.first = tokens[first] == "1"
-        self.carrier_sequence = int(tokens[first + 1])
+        self._token = tokens[first + 1]
         if self.way == "main":
             self.subject = msg.subject
             self.stream = source.stream
             self.origin_created = source.created
-            self.sequence = self.carrier_sequence
+            self._sequence: int | None = None
             self.stored_at = int(tokens[first + 3]) * 1e-9
             self.counted = 0
         else:
@@ -93,10 +93,20 @@ class JetStreamDelivery:
         self.subject = headers.get(names.GLAM_SUBJECT, self._msg.subject)
         self.stream = headers.get(names.GLAM_STREAM, self._source.stream)
         self.origin_created = _count(headers.get(names.GLAM_STREAM_CREATED), self._source.created)
-        self.sequence = _count(headers.get(names.GLAM_SEQUENCE), self.carrier_sequence)
+        self._sequence = names.read_count(headers.get(names.GLAM_SEQUENCE))
         moment = names.read_moment(headers.get(names.GLAM_STORED_AT))
         self.stored_at = int(stored) * 1e-9 if moment is None else moment.timestamp()
         self.counted = _count(headers.get(names.GLAM_ATTEMPTS), 0)
+
+    @property
+    def carrier_sequence(self) -> int:
+        """The sequence of this message in its own stream."""
+        return int(self._token)
+
+    @property
+    def sequence(self) -> int:
+        """The origin's sequence in its stream."""
+        return self.carrier_sequence if self._sequence is None else self._sequence
 
     @property
     def raw_headers(self) -> Mapping[str, str]:
@@ -111,7 +121,7 @@ class JetStreamDelivery:
     @property
     def carrier(self) -> str:
         """This message, as subject tokens: stream, its ``created`` in ns, sequence."""
-        return f"{self._source.stream}.{self._source.created}.{self.carrier_sequence}"
+        return f"{self._source.stream}.{self._source.created}.{self._token}"
 
     @property
     def origin(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from glam_shared.json_safe import json_text
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.broker_errors import BrokerError
@@ -31,9 +32,7 @@ class JetStreamLetters:
         self._max_age = max_age
         """Seconds the origin's stream keeps messages; 0: without limit."""
 
-    async def write(
-        self, delivery: Delivery, letter: DeadLetter, run: EventContext | None
-    ) -> None:
+    async def write(self, delivery: Delivery, letter: DeadLetter, run: EventContext | None) -> None:
         """Publish and await the PubAck; raises Refused."""
         assert isinstance(delivery, JetStreamDelivery)  # noqa: S101 - ours
         record = self._record(delivery, letter, run)
@@ -54,7 +53,7 @@ class JetStreamLetters:
     ) -> Letter:
         cause = letter.cause
         error = type(cause).__name__ if cause is not None else ""
-        message = str(cause) if cause is not None else ""
+        message = json_text(cause) if cause is not None else ""
         event_id, correlation_id = _identity(delivery.data, run)
         return Letter(
             subject=delivery.subject,

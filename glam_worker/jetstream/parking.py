@@ -10,6 +10,7 @@ import hashlib
 import traceback
 from datetime import UTC, datetime, timedelta
 
+from glam_shared.json_safe import json_text
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.broker_errors import BrokerError
@@ -86,11 +87,14 @@ def error_headers(cause: BaseException) -> dict[str, str]:
     """The last error, on one line each."""
     return {
         names.GLAM_ERROR: type(cause).__name__,
-        names.GLAM_ERROR_MESSAGE: names.one_line(str(cause), 1024),
+        names.GLAM_ERROR_MESSAGE: names.one_line(json_text(cause), 1024),
         names.GLAM_TRACEBACK: names.one_line(trace_of(cause), 8192, keep="end"),
     }
 
 
 def trace_of(cause: BaseException) -> str:
-    """The traceback of an error, without its message twice."""
-    return "".join(traceback.format_exception(cause))
+    """The traceback of an error; of one that cannot even be shown, its type."""
+    try:
+        return "".join(traceback.format_exception(cause))
+    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
+        return type(cause).__name__

@@ -77,6 +77,7 @@ class PullSource:
         self._client = client
         self._outbox = outbox
         self._credits = credit
+        self._credit = credit.of(consumer.way)
         self._offer = offer
         self._drop = drop
         self._subject = ""
@@ -155,8 +156,7 @@ class PullSource:
         self._scheduled = False
         if not self.live or self._quiet:
             return
-        credit = self._credits.of(self.way)
-        if not credit.requested:
+        if not self._credit.requested:
             self._heard = time.monotonic()
         batch = self._credits.take(self.way)
         if batch:
@@ -178,7 +178,7 @@ class PullSource:
         self._heard = time.monotonic()
         if msg.reply.startswith(_ACK):
             delivery = JetStreamDelivery(msg, self)
-            self._credits.of(self.way).backlog = delivery.backlog
+            self._credit.backlog = delivery.backlog
             self._offer(delivery)
             self.ask()
         else:
@@ -193,7 +193,7 @@ class PullSource:
             case Reaction.ASK_AGAIN:
                 self._credits.returned(self.way, credit_of(headers))
                 if status == "408":
-                    self._credits.of(self.way).backlog = False
+                    self._credit.backlog = False
                 self.ask()
             case Reaction.START_OVER:
                 self._resume(f"{status} {description}".strip())
@@ -209,7 +209,7 @@ class PullSource:
 
     def tick(self, now: float) -> None:
         """Notice silence: no heartbeat of an open request."""
-        waiting = self._credits.of(self.way).requested
+        waiting = self._credit.requested
         if self.live and waiting and now - self._heard > SILENCE:
             self.silences += 1
             reason = f"no heartbeat of consumer {self.consumer.durable} for {SILENCE:.0f} s"

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
-from glam_worker.declare.retry import Settlement
+from glam_worker.declare.retry import ACK, Settlement
 from glam_worker.observe.log import WayLog
 from glam_worker.observe.records import WayRecord
 from glam_worker.runtime.protocols import Delivery, Facts, Took, Way, WayFacts
@@ -34,37 +34,53 @@ class Observers(Facts):
     def way(self, handler: Handler, way: Way) -> WayFacts:
         """The observer of one handler's way."""
         record = self.records.setdefault((handler.name, way), WayRecord())
+        log = WayLog(self.service, handler, way)
         heard = (_Harmless(listener(handler, way)) for listener in self.listeners)
-        return _Several((record, WayLog(self.service, handler, way), *heard))
+        return _Observed(record, log, tuple(heard))
 
 
-class _Several(WayFacts):
-    __slots__ = ("_observers",)
+class _Observed(WayFacts):
+    """Counts every fact; tells the usual course of an event only to those who want it."""
 
-    def __init__(self, observers: tuple[WayFacts, ...]) -> None:
-        self._observers = observers
+    __slots__ = ("_listeners", "_others", "_record", "_tells_all")
+
+    def __init__(self, record: WayRecord, log: WayLog, listeners: tuple[WayFacts, ...]) -> None:
+        self._record = record
+        self._listeners = listeners
+        self._others = (log, *listeners)
+        self._tells_all = bool(listeners) or log.says_all
 
     def received(self, delivery: Delivery) -> None:
-        for observer in self._observers:
-            observer.received(delivery)
+        self._record.received(delivery)
+        for listener in self._listeners:
+            listener.received(delivery)
 
     def settled(
-        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+        self,
+        delivery: Delivery,
+        run: EventContext | None,
+        settlement: Settlement,
+        took: Took | None,
     ) -> None:
-        for observer in self._observers:
-            observer.settled(delivery, run, settlement, took)
+        self._record.settled(delivery, run, settlement, took)
+        if settlement is not ACK or self._tells_all:
+            for other in self._others:
+                other.settled(delivery, run, settlement, took)
 
     def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
-        for observer in self._observers:
-            observer.refused(delivery, settlement, error)
+        self._record.refused(delivery, settlement, error)
+        for other in self._others:
+            other.refused(delivery, settlement, error)
 
     def renewed(self, count: int) -> None:
-        for observer in self._observers:
-            observer.renewed(count)
+        self._record.renewed(count)
+        for listener in self._listeners:
+            listener.renewed(count)
 
     def lapsed(self, delivery: Delivery) -> None:
-        for observer in self._observers:
-            observer.lapsed(delivery)
+        self._record.lapsed(delivery)
+        for other in self._others:
+            other.lapsed(delivery)
 
 
 class _Harmless(WayFacts):
@@ -79,7 +95,11 @@ class _Harmless(WayFacts):
         self._tell(self._listener.received, delivery)
 
     def settled(
-        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+        self,
+        delivery: Delivery,
+        run: EventContext | None,
+        settlement: Settlement,
+        took: Took | None,
     ) -> None:
         self._tell(self._listener.settled, delivery, run, settlement, took)
 

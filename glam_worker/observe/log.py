@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from glam_shared.json_safe import json_text
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.retry import ACK, DeadLetter, HandBack, Park, Settlement
@@ -18,15 +19,20 @@ class WayLog(WayFacts):
 
     def __init__(self, service: str, handler: Handler, way: Way) -> None:
         self._about = {"service": service, "handler": handler.name, "way": way}
-        self._quiet = not _log.isEnabledFor(logging.DEBUG)
+        self.says_all = _log.isEnabledFor(logging.DEBUG)
+        """Whether acks are said, too."""
 
     def received(self, delivery: Delivery) -> None:
         """Not said."""
 
     def settled(
-        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+        self,
+        delivery: Delivery,
+        run: EventContext | None,
+        settlement: Settlement,
+        took: Took | None,
     ) -> None:
-        if settlement is ACK and self._quiet:
+        if settlement is ACK and not self.says_all:
             return
         fields = self._fields(delivery, run)
         if took is not None:
@@ -37,10 +43,10 @@ class WayLog(WayFacts):
                 text = f"dead letter: {reason} after {attempts} attempt(s)"
                 _log.error(text, extra=fields)
             case Park(delay, cause=None):
-                _log.info(f"snoozed for {delay:.3g} s", extra=fields | {"delay": delay})  # noqa: G004
+                _log.info(f"snoozed for {delay:.3g} s", extra=fields | {"delay": delay})
             case Park(delay, cause=cause):
                 fields |= {"delay": round(delay, 3)} | _error(cause)
-                _log.warning(f"failed, runs again in {delay:.3g} s", extra=fields)  # noqa: G004
+                _log.warning(f"failed, runs again in {delay:.3g} s", extra=fields)
             case HandBack():
                 _log.info("handed back", extra=fields)
             case _:
@@ -49,7 +55,7 @@ class WayLog(WayFacts):
     def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
         kind = "dead letter" if isinstance(settlement, DeadLetter) else "retry"
         fields = self._fields(delivery, None) | _error(error)
-        _log.error(f"the broker refused a {kind}; the event stays where it is", extra=fields)  # noqa: G004
+        _log.error(f"the broker refused a {kind}; the event stays where it is", extra=fields)
 
     def renewed(self, count: int) -> None:
         """Not said."""
@@ -60,12 +66,16 @@ class WayLog(WayFacts):
 
     def _fields(self, delivery: Delivery, run: EventContext | None) -> dict[str, Any]:
         known = {} if run is None else _identity(run)
-        return self._about | known | {
-            "subject": delivery.subject,
-            "stream": delivery.stream,
-            "sequence": delivery.sequence,
-            "attempt": delivery.counted + 1,
-        }
+        return (
+            self._about
+            | known
+            | {
+                "subject": delivery.subject,
+                "stream": delivery.stream,
+                "sequence": delivery.sequence,
+                "attempt": delivery.counted + 1,
+            }
+        )
 
 
 def _identity(run: EventContext) -> dict[str, Any]:
@@ -75,4 +85,4 @@ def _identity(run: EventContext) -> dict[str, Any]:
 def _error(cause: BaseException | None) -> dict[str, Any]:
     if cause is None:
         return {}
-    return {"error": type(cause).__name__, "error_message": str(cause)[:1024]}
+    return {"error": type(cause).__name__, "error_message": json_text(cause)[:1024]}

@@ -17,8 +17,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from glam_worker.observe.families import FAMILIES, PREFIX, Family
 from glam_worker.observe.facts import Observers
+from glam_worker.observe.families import FAMILIES, PREFIX, Family
 from glam_worker.observe.histogram import Histogram
 from glam_worker.observe.records import WayRecord
 

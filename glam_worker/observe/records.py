@@ -56,7 +56,11 @@ class WayRecord(WayFacts):
             self.redelivered += 1
 
     def settled(
-        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+        self,
+        delivery: Delivery,
+        run: EventContext | None,
+        settlement: Settlement,
+        took: Took | None,
     ) -> None:
         if settlement is ACK:
             self.acked += 1

@@ -12,13 +12,8 @@ from glam_worker.runtime.protocols import Way
 class Budget:
     """The credits of the whole process; every way's own credit is outside of it."""
 
-    def __init__(self, limit: int | None, ways: int) -> None:
-        self.free = float("inf") if limit is None else float(max(0, limit - ways))
-
-    @property
-    def bounded(self) -> bool:
-        """Whether there is a limit at all."""
-        return self.free != float("inf")
+    def __init__(self, limit: int, ways: int) -> None:
+        self.free = max(0, limit - ways)
 
 
 class WayCredits:
@@ -47,7 +42,7 @@ class WayCredits:
 class Credits:
     """The credits of one handler: ``concurrency`` plus a small prefetch."""
 
-    def __init__(self, concurrency: int, budget: Budget, byte_limit: int) -> None:
+    def __init__(self, concurrency: int, budget: Budget | None, byte_limit: int) -> None:
         self.capacity = concurrency + max(2, concurrency // 4)
         self.main = WayCredits()
         self.lane = WayCredits()
@@ -84,33 +79,39 @@ class Credits:
         mine = self.of(way)
         mine.held -= 1
         mine.bytes -= size
-        self._repay(mine)
+        if self._budget is not None:
+            self._repay(mine, self._budget)
 
     def returned(self, way: Way, count: int | None = None) -> None:
         """The server will not send ``count`` of what was requested (None: any of it)."""
         mine = self.of(way)
         mine.requested -= mine.requested if count is None else min(count, mine.requested)
-        self._repay(mine)
+        if self._budget is not None:
+            self._repay(mine, self._budget)
 
     def _target(self, way: Way) -> int:
         mine, other = (self.main, self.lane) if way == "main" else (self.lane, self.main)
         half = max(1, self.capacity // 2)
         if not mine.backlog:
-            idle = 1 if way == "lane" or self._budget.bounded else half
+            idle = 1 if way == "lane" or self._budget else half
             return min(idle, self.capacity - other.used)
         if other.backlog:
             return min(half, self.capacity - other.used)
         return self.capacity - max(1, other.used)
 
     def _granted(self, mine: WayCredits, wanted: int) -> int:
+        """All that is wanted; where there is a budget, one of its own and what it has free."""
+        if self._budget is None:
+            return wanted
         own = 1 if mine.used == 0 else 0
-        borrowed = int(min(wanted - own, self._budget.free))
+        borrowed = min(wanted - own, self._budget.free)
         self._budget.free -= borrowed
         mine.borrowed += borrowed
         return own + borrowed
 
-    def _repay(self, mine: WayCredits) -> None:
+    @staticmethod
+    def _repay(mine: WayCredits, budget: Budget) -> None:
         due = mine.borrowed - max(0, mine.used - 1)
         if due > 0:
             mine.borrowed -= due
-            self._budget.free += due
+            budget.free += due

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
 from concurrent.futures import Executor as Threads
 from typing import Any
 
 from glam_shared.correlation import set_correlation_context
 from glam_shared.errors import RequestTimeoutError
-from glam_shared.messaging import EventEnvelope
-from glam_shared.messaging.strict_json import check_json
+from glam_shared.messaging.envelope import envelope_of
 from glam_worker.declare.outcomes import DONE, Invalid, Outcome, Retry, outcome_of
 from glam_worker.runtime.protocols import Delivery
 from glam_worker.runtime.run import CURRENT, Run, Surroundings
+from glam_worker.runtime.stepping import Waiting, begin
 
 
 class WrongEventError(ValueError):
@@ -33,13 +32,12 @@ class Executor:
         self._timeout = handler.options.timeout
         self._fatal = handler.options.retry.fatal
         self._retry_on = handler.options.retry.retry_on
-        self._validate = EventEnvelope[handler.payload].__pydantic_validator__.validate_json  # type: ignore[name-defined]
+        self._read = envelope_of(handler.payload).from_bytes
 
     def decode(self, delivery: Delivery, now: float) -> Run | Invalid:
         """The run that this delivery asks for, begun ``now``, or why it cannot be one."""
         try:
-            check_json(delivery.data)
-            envelope: EventEnvelope[Any] = self._validate(delivery.data)
+            envelope = self._read(delivery.data)
             if envelope.event_type != delivery.subject:
                 raise WrongEventError(
                     f"event_type is {envelope.event_type!r}, the subject {delivery.subject!r}"
@@ -48,15 +46,16 @@ class Executor:
             return Invalid(error)
         return Run(delivery, envelope, self._surroundings, now + self._timeout)
 
-    def start(self, run: Run) -> Coroutine[Any, Any, Any]:
-        """The handler's coroutine for ``run``, to be stepped in a context of its own."""
+    def begin(self, run: Run) -> Waiting | None:
+        """Call the handler and take its first step; None if it has returned already.
+
+        Called within the context of the run.
+        """
         CURRENT.set(run)
         set_correlation_context(run.correlation_id)
-        payload = run.payload
         if self._is_async:
-            coroutine: Coroutine[Any, Any, Any] = self._call(payload, run)
-            return coroutine
-        return self._in_thread(payload, run)
+            return begin(self._call(run.payload, run))
+        return begin(self._in_thread(run.payload, run))
 
     async def _in_thread(self, payload: Any, run: Run) -> Any:
         loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
 
-from glam_worker.declare.outcomes import Invalid, Outcome
+from glam_worker.declare.outcomes import DONE, Invalid, Outcome
 from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.credits import Credits
 from glam_worker.runtime.deadlines import Deadlines
@@ -20,7 +20,7 @@ from glam_worker.runtime.executor import Executor
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.runtime.run import Run
 from glam_worker.runtime.settlement import Settler
-from glam_worker.runtime.stepping import stepped
+from glam_worker.runtime.stepping import Waiting, finish
 
 _RUNS_PER_TURN = 64
 """Runs that a slot works before the event loop gets a turn: sockets are read in between."""
@@ -50,7 +50,7 @@ class Pipeline:
         """Everything that arrived and is not settled: what the lease keeper keeps alive."""
         self.ack_wait = 30.0
         """Seconds, as the server has it."""
-        self.wants_more: Callable[[Way], None] = lambda way: None
+        self.wants_more: Callable[[], None] = lambda: None
         """Called when credits came back."""
         self._executor = executor
         self._settler = settler
@@ -99,11 +99,10 @@ class Pipeline:
         self._starting = False
         for _ in range(_RUNS_PER_TURN):
             delivery = self._next()
-            if delivery is None:
-                return
-            if not await self._work(delivery):
+            if delivery is None or not await self._work(delivery):
                 break
         self._start_slot()
+        self.wants_more()
 
     def _next(self) -> Delivery | None:
         """The next delivery to start, the two ways in turn."""
@@ -125,10 +124,9 @@ class Pipeline:
         """Run and settle one delivery; whether the slot may take another one."""
         started = time.monotonic()
         run = self._executor.decode(delivery, started)
-        waited = False
         outcome: Outcome | None
         if isinstance(run, Invalid):
-            outcome, run = run, None
+            outcome, run, waited = run, None, False
         else:
             outcome, waited = await self._run(run, delivery)
         took = Took(started, time.monotonic())
@@ -143,32 +141,41 @@ class Pipeline:
 
     async def _run(self, run: Run, delivery: Delivery) -> tuple[Outcome | None, bool]:
         """The outcome of one run (None: cut short by stopping) and whether it waited."""
-        context: Context = copy_context()
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a slot is a task
-        waited = False
-
-        def suspended() -> None:
-            nonlocal waited
-            waited = True
-            self.running[task] = delivery
-            self._deadlines.watch(task, run.expires)
-            self._start_slot()
-
-        error: BaseException | None = None
+        context = copy_context()
+        waiting: Waiting | None = None
         self._busy += 1
         try:
-            await stepped(context.run(self._executor.start, run), context, suspended)
+            waiting = context.run(self._executor.begin, run)
+            if waiting is not None:
+                return await self._rest(run, delivery, waiting, context), True
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - a handler's failure is an outcome
+            return self._executor.outcome(error, timed_out=False), False
+        finally:
+            self._busy -= 1
+        return DONE, False
+
+    async def _rest(
+        self, run: Run, delivery: Delivery, waiting: Waiting, context: Context
+    ) -> Outcome | None:
+        """The outcome of a run that waits: it may be cut short by its timeout or by stopping."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a slot is a task
+        self.running[task] = delivery
+        self._deadlines.watch(task, run.expires)
+        self._start_slot()
+        error: BaseException | None = None
+        try:
+            await finish(waiting, context)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as raised:  # noqa: BLE001 - a handler's failure is an outcome
             error = raised
         finally:
-            self._busy -= 1
-            if waited:
-                self._deadlines.release(task)
-                del self.running[task]
-        return self._outcome(task, error), waited
+            self._deadlines.release(task)
+            del self.running[task]
+        return self._outcome(task, error)
 
     def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:
         cut = self._cut.pop(task, None)
@@ -194,7 +201,6 @@ class Pipeline:
             return
         del self.held[delivery]
         self.credits.settled(delivery.way, delivery.size)
-        self.wants_more(delivery.way)
         if not self.held:
             self._idle.set()
 

@@ -25,7 +25,6 @@ class Delivery(Protocol):
     data: bytes
     subject: str
     stream: str
-    sequence: int
     stored_at: float
     """When the origin was stored: seconds since the epoch, by the server's clock."""
     counted: int
@@ -37,6 +36,10 @@ class Delivery(Protocol):
     renewed: float
     """When the server last had a sign of life of it, by the monotonic clock."""
     size: int
+
+    @property
+    def sequence(self) -> int:
+        """The origin's sequence in its stream."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -73,16 +76,14 @@ class Parking(Protocol):
 class DeadLetters(Protocol):
     """Keeps what will not be handled."""
 
-    async def write(
-        self, delivery: Delivery, letter: DeadLetter, run: EventContext | None
-    ) -> None:
+    async def write(self, delivery: Delivery, letter: DeadLetter, run: EventContext | None) -> None:
         """Publish to the dead letters and await the PubAck. Raises Refused.
 
         ``run`` is None for an event that could not be read.
         """
 
 
-class Refused(Exception):  # noqa: N818 - the word of the design
+class Refused(Exception):
     """The broker does not take a park or a letter; the event stays where it is."""
 
 
@@ -114,7 +115,11 @@ class WayFacts(Protocol):
         """A delivery arrived."""
 
     def settled(
-        self, delivery: Delivery, run: EventContext | None, settlement: Settlement, took: Took | None
+        self,
+        delivery: Delivery,
+        run: EventContext | None,
+        settlement: Settlement,
+        took: Took | None,
     ) -> None:
         """A delivery was settled; ``run`` is None if it could not be read, or never started."""
 

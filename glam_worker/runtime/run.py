@@ -141,6 +141,3 @@ class Run(EventContext):
         if self._emission is None:
             self._emission = Emission(self, self._surroundings.publisher, self._surroundings.loop)
         return self._emission
-
-
-

@@ -7,22 +7,31 @@ context is new for each run: a variable that a handler sets is not seen by the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from contextvars import Context
 from types import coroutine
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Waiting(NamedTuple):
+    """A coroutine that has begun, and what it waits for."""
+
+    work: Coroutine[Any, Any, Any]
+    waits_for: Any
+
+
+def begin(work: Coroutine[Any, Any, Any]) -> Waiting | None:
+    """Take the first step, in the present context; None if it was the last one, too."""
+    try:
+        return Waiting(work, work.send(None))
+    except StopIteration:
+        return None
 
 
 @coroutine
-def stepped(
-    work: Coroutine[Any, Any, Any], context: Context, suspended: Callable[[], None]
-) -> Generator[Any, Any, Any]:
-    """Await ``work`` within ``context``; ``suspended`` is called when it waits for the first time."""
-    try:
-        waits_for = context.run(work.send, None)
-    except StopIteration as stop:
-        return stop.value
-    suspended()
+def finish(waiting: Waiting, context: Context) -> Generator[Any, Any, None]:
+    """Await the rest of what has begun, within ``context``."""
+    work, waits_for = waiting
     while True:
         try:
             try:
@@ -31,5 +40,5 @@ def stepped(
                 waits_for = context.run(work.throw, error)
             else:
                 waits_for = context.run(work.send, sent)
-        except StopIteration as stop:
-            return stop.value
+        except StopIteration:
+            return

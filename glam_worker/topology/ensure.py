@@ -61,9 +61,7 @@ class Ensured:
         return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
 
 
-async def ensure(
-    admin: Admin, registry: Registry, settings: Settings, service: str
-) -> Ensured:
+async def ensure(admin: Admin, registry: Registry, settings: Settings, service: str) -> Ensured:
     """Make sure that every stream and durable exists.
 
     Raises TopologyError where no worker can run: a subject that no stream holds, a retry stream

@@ -84,9 +84,7 @@ def dlq_stream(settings: Settings, replicas: int, storage: str) -> StreamSpec:
     )
 
 
-def _stream(
-    name: str, subjects: tuple[str, ...], settings: Settings, **config: Any
-) -> StreamSpec:
+def _stream(name: str, subjects: tuple[str, ...], settings: Settings, **config: Any) -> StreamSpec:
     base = {
         "name": name,
         "subjects": list(subjects),

@@ -1,0 +1,96 @@
+"""Dead letters as they lie in their stream: reading one, walking through them, deleting one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging.broker_errors import ApiError, NotFound
+from glam_shared.messaging.dead_letter import DeadLetter
+from glam_worker.jetstream.consumers import nanoseconds
+
+_NO_SUCH_SEQUENCE = 10043
+"""The server's answer to deleting what is not there (its errors.json)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetter:
+    """A dead letter and its place, which is what a replay is named by."""
+
+    stream: str
+    created: int
+    """When the stream was created, ns since the epoch: a sequence alone would name another letter
+    in a stream that was deleted and made again."""
+    sequence: int
+    subject: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def record(self) -> DeadLetter:
+        """What the letter says."""
+        return DeadLetter.from_message(self.subject, self.headers, self.body)
+
+
+class StoredLetters:
+    """The letters of one stream. Everything raises BrokerError when the server does not answer."""
+
+    def __init__(self, client: JetStreamClient, stream: str) -> None:
+        self._client = client
+        self.stream = stream
+
+    async def created(self) -> int:
+        """When the stream was created, ns since the epoch; raises NotFound without the stream."""
+        answer = await self._client.api(f"STREAM.INFO.{self.stream}")
+        return nanoseconds(answer["created"])
+
+    async def get(self, sequence: int) -> StoredLetter | None:
+        """The letter of this sequence; None where there is none."""
+        return await self._read({"seq": sequence}, await self.created())
+
+    async def all(self, subject: str = "dlq.>", first: int = 1) -> AsyncIterator[StoredLetter]:
+        """The letters on ``subject``, from the sequence ``first`` on, oldest first."""
+        created = await self.created()
+        while letter := await self._read({"seq": first, "next_by_subj": subject}, created):
+            yield letter
+            first = letter.sequence + 1
+
+    async def delete(self, letter: StoredLetter) -> bool:
+        """Remove a letter; False if it was gone, with its stream or without."""
+        try:
+            if await self.created() != letter.created:
+                return False
+            await self._client.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": letter.sequence})
+        except ApiError as error:
+            if isinstance(error, NotFound) or error.err_code == _NO_SUCH_SEQUENCE:
+                return False
+            raise
+        return True
+
+    async def _read(self, which: dict[str, Any], created: int) -> StoredLetter | None:
+        try:
+            answer = await self._client.api(f"STREAM.MSG.GET.{self.stream}", which)
+        except NotFound:
+            return None
+        found = answer["message"]
+        return StoredLetter(
+            stream=self.stream,
+            created=created,
+            sequence=int(found["seq"]),
+            subject=str(found["subject"]),
+            headers=read_header_block(base64.b64decode(found.get("hdrs") or "")),
+            body=base64.b64decode(found.get("data") or ""),
+        )
+
+
+def read_header_block(block: bytes) -> dict[str, str]:
+    """Headers as the server stores them (ADR-4); of a name that comes twice, the last.
+
+    Not by the client, which turns what is not ASCII into objects or replacement characters.
+    """
+    lines = block.decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name.strip(): value.strip() for name, _, value in pairs}
