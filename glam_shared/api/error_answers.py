@@ -47,7 +47,16 @@ def answer_error(request: Request, error: Exception) -> Response:
     """The answer to *request*, which failed with *error*; what the service did wrong is logged."""
     tell_observers(request, error)
     log_failure(request, error)
-    return describe(error).response()
+    response = describe(error).response()
+    if _leaves_body_unread(request, response):
+        # Otherwise the server reads, and drops, all that the client still has to send.
+        response.headers["Connection"] = "close"
+    return response
+
+
+def _leaves_body_unread(request: Request, response: Response) -> bool:
+    is_http_1 = str(request.scope.get("http_version", "")).startswith("1")
+    return is_http_1 and response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 def log_failure(request: Request, error: Exception) -> None:

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 MASK = "***"
 
 _HIDDEN_WORDS = (
-    "password|passwd|passphrase|secret|token|api[-_ ]?key|apikey|access[-_ ]?key|private[-_ ]?key"
-    "|authorization|credential|cookie|session|signature|hmac|otp|pin[-_ ]?code|cvv|cvc"
-    "|card[-_ ]?number"
+    r"passw|passphrase|pwd|\bpass\b|secret|token|api[-_ ]?key|access[-_ ]?key|private[-_ ]?key"
+    r"|authorization|credential|cookie|session|signature|hmac|\botp\b|pin[-_ ]?code|cvv|cvc"
+    r"|card[-_ ]?number"
 )
 _SECRET_NAME = re.compile(_HIDDEN_WORDS, re.IGNORECASE)
 # In text that is cut off or no JSON: a secret's name, a colon or equals sign, and all that can be
