@@ -71,8 +71,7 @@ class Replays:
         or whose body is gone, and BrokerError when it is not known to be stored: try it again then.
         """
         letters = StoredLetters(self._client, letter.stream)
-        present = await letters.get(letter.sequence)
-        if present is None or present.created != letter.created:
+        if not await letters.holds(letter):
             return False
         record = letter.record
         await self._check_lane(letter, record)
@@ -96,7 +95,7 @@ class Replays:
             raise ReplayRefused(
                 letter,
                 f"is of handler {record.handler} of service {record.service}, which has no lane "
-                f"(consumer {durable} on stream {self._retry_stream}); start a worker with it first",
+                f"(consumer {durable} on stream {self._retry_stream}); start its worker first",
             ) from None
         self._lanes.add(durable)
 

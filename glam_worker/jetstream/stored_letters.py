@@ -12,9 +12,6 @@ from glam_shared.messaging.broker_errors import ApiError, NotFound
 from glam_shared.messaging.dead_letter import DeadLetter
 from glam_worker.jetstream.consumers import nanoseconds
 
-_NO_SUCH_SEQUENCE = 10043
-"""The server's answer to deleting what is not there (its errors.json)."""
-
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
@@ -60,15 +57,23 @@ class StoredLetters:
 
     async def delete(self, letter: StoredLetter) -> bool:
         """Remove a letter; False if it was gone, with its stream or without."""
+        if not await self.holds(letter):
+            return False
         try:
-            if await self.created() != letter.created:
-                return False
             await self._client.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": letter.sequence})
-        except ApiError as error:
-            if isinstance(error, NotFound) or error.err_code == _NO_SUCH_SEQUENCE:
+        except ApiError:
+            if not await self.holds(letter):  # the server has no code of its own for "gone already"
                 return False
             raise
         return True
+
+    async def holds(self, letter: StoredLetter) -> bool:
+        """Whether the letter is still there, and the stream still the one it was read from."""
+        try:
+            present = await self.get(letter.sequence)
+        except NotFound:
+            return False
+        return present is not None and present.created == letter.created
 
     async def _read(self, which: dict[str, Any], created: int) -> StoredLetter | None:
         try:
