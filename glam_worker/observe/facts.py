@@ -116,5 +116,5 @@ class _Harmless(WayFacts):
     def _tell(listener: Callable[..., None], *fact: object) -> None:
         try:
             listener(*fact)
-        except Exception:
+        except Exception:  # noqa: BLE001 - foreign code; the event must not notice
             _log.exception("a listener raised; it missed one fact")

@@ -1,0 +1,44 @@
+"""Waits for something to become true, and says what was seen when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class NotSeenError(AssertionError):
+    """What a test waited for did not happen in time; the message says what did."""
+
+
+class Waiting:
+    """Waits on conditions that are looked at whenever ``changed`` is called: nothing polls."""
+
+    def __init__(self, deadline: float, seen: Callable[[], str]) -> None:
+        self._deadline = deadline
+        self._seen = seen
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def changed(self) -> None:
+        """Look again."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def until(self, found: Callable[[], T | None], what: str) -> T:
+        """What ``found`` returns as soon as it is not None. Raises NotSeenError at the deadline."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._found(found)
+        except TimeoutError:
+            raise NotSeenError(f"waited {self._deadline:g} s for {what}. {self._seen()}") from None
+
+    async def _found(self, found: Callable[[], T | None]) -> T:
+        while (value := found()) is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        return value
