@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from glam_worker.declare.context import EventContext
-from glam_worker.declare.outcomes import Reject, Retry, Snooze
-from glam_worker.declare.registry import lifespan, on
-from glam_worker.declare.retry import RetryPolicy
-from glam_worker.settings import Settings
-
 if TYPE_CHECKING:
+    from glam_worker.declare.context import EventContext
+    from glam_worker.declare.outcomes import Reject, Retry, Snooze
+    from glam_worker.declare.registry import lifespan, on
+    from glam_worker.declare.retry import RetryPolicy
     from glam_worker.listener import Listener
+    from glam_worker.settings import Settings
     from glam_worker.worker import Worker
 
 __all__ = [
@@ -27,15 +27,28 @@ __all__ = [
     "on",
 ]
 
+_PLACES = {
+    "EventContext": "glam_worker.declare.context",
+    "Listener": "glam_worker.listener",
+    "Reject": "glam_worker.declare.outcomes",
+    "Retry": "glam_worker.declare.outcomes",
+    "RetryPolicy": "glam_worker.declare.retry",
+    "Settings": "glam_worker.settings",
+    "Snooze": "glam_worker.declare.outcomes",
+    "Worker": "glam_worker.worker",
+    "lifespan": "glam_worker.declare.registry",
+    "on": "glam_worker.declare.registry",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """What needs the NATS client is imported when it is first asked for."""
-    if name == "Worker":
-        from glam_worker.worker import Worker  # noqa: PLC0415
+    """Each name is imported when it is first asked for: ``--help`` loads none, ``on`` no client."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
 
-        return Worker
-    if name == "Listener":
-        from glam_worker.listener import Listener  # noqa: PLC0415
 
-        return Listener
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

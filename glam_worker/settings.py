@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AliasChoices,
     Field,
     SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from glam_shared.errors import ConfigurationError
+from glam_shared.messaging.server_address import split_servers
+from glam_worker.settings_problems import Allowed, explained
+from glam_worker.settings_sources import (
+    DOTENV,
+    DOTENV_ENCODING,
+    PREFIX,
+    Origin,
+    origins,
+    with_unprefixed,
+)
 
-PREFIX = "GLAM_"
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Size = Annotated[int, Field(ge=1)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$"),
+    Allowed("a name, 1 to 64 of A-Z a-z 0-9 _ -"),
+]
+Seconds = Annotated[
+    float, Field(ge=0, le=1e9, allow_inf_nan=False), Allowed("a number of seconds from 0 on")
+]
+Wait = Annotated[
+    float, Field(gt=0, le=1e9, allow_inf_nan=False), Allowed("a number of seconds above 0")
+]
+Size = Annotated[int, Field(ge=1, le=1 << 62), Allowed("a whole number of bytes from 1 on")]
+Servers = Annotated[
+    tuple[str, ...], NoDecode, Allowed("URLs such as nats://host:4222, separated by commas")
+]
+Inbox = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s.*>]+(\.[^\s.*>]+)*$"),
+    Allowed("tokens separated by dots, without white space and wildcards"),
+]
 
 
 class Settings(BaseSettings):
@@ -32,28 +63,24 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=DOTENV,
+        env_file_encoding=DOTENV_ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
-        populate_by_name=True,
         hide_input_in_errors=True,
     )
 
     service: Name | None = None
     """Name of the service: first part of every durable. Default: first module's top package."""
 
-    nats_servers: Annotated[tuple[str, ...], NoDecode] = ("nats://127.0.0.1:4222",)
+    nats_servers: Servers = ("nats://127.0.0.1:4222",)
     """Servers to connect to, separated by commas."""
     nats_credentials: str | None = None
     """Path of a ``.creds`` file; read anew at every connection."""
-    nats_user: str | None = Field(
-        default=None, validation_alias=AliasChoices("GLAM_NATS_USER", "NATS_USER")
-    )
+    nats_user: str | None = None
     """User name. ``NATS_USER`` is read too."""
-    nats_password: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("GLAM_NATS_PASSWORD", "NATS_PASSWORD")
-    )
+    nats_password: SecretStr | None = None
     """Password. ``NATS_PASSWORD`` is read too."""
     nats_token: SecretStr | None = None
     """Token, for servers that ask for one."""
@@ -65,11 +92,11 @@ class Settings(BaseSettings):
     """Path of the client's certificate, for mutual TLS."""
     nats_tls_key: str | None = None
     """Path of the key to the client's certificate."""
-    nats_inbox_prefix: Annotated[str, StringConstraints(pattern=r"^[^\s.*>][^\s*>]*$")] = "_INBOX"
+    nats_inbox_prefix: Inbox = "_INBOX"
     """Prefix of this client's inboxes; give each account its own where subscribing is limited."""
     js_domain: Name | None = None
     """JetStream domain. Default: the server's own."""
-    connect_timeout: Seconds = 30.0
+    connect_timeout: Wait = 30.0
     """Seconds to reach a server at start; then exit code 1."""
     disconnected_budget: Seconds = 0.0
     """Seconds without connection after which the process exits with 1. 0: wait for ever."""
@@ -84,50 +111,76 @@ class Settings(BaseSettings):
     """Stream of the dead letters."""
     dlq_max_bytes: Size = 1 << 30
     """Bytes that the dead-letter stream may hold when it is created here."""
-    stream_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    stream_replicas: Annotated[int, Field(ge=1, le=5), Allowed("a whole number from 1 to 5")] = 1
     """Replicas of streams created here; never less than those of the events stream found."""
     stream_storage: Literal["file", "memory"] = "file"
     """Storage of streams created here."""
 
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 16
+    concurrency: Annotated[
+        int, Field(ge=1, le=10_000), Allowed("a whole number from 1 to 10000")
+    ] = 16
     """Runs at the same time of one handler in one process, where its declaration is silent."""
-    max_in_flight: Annotated[int, Field(ge=1)] | None = None
+    max_in_flight: (
+        Annotated[int, Field(ge=1, le=1 << 31), Allowed("a whole number from 1 on")] | None
+    ) = None
     """Messages requested, buffered and running in the whole process. Default: the handlers' sum."""
     shutdown_grace: Seconds = 25.0
     """Seconds running handlers may go on after the signal to stop."""
-    processes: Annotated[int, Field(ge=1, le=256)] = 1
+    processes: Annotated[int, Field(ge=1, le=256), Allowed("a whole number from 1 to 256")] = 1
     """Worker processes, watched and replaced by a parent."""
     embedded: bool = False
     """Start a nats-server of our own for this run, with its store under ``.glam/``."""
 
     http_host: str = "127.0.0.1"
     """Address of /metrics, /healthz and /readyz."""
-    http_port: Annotated[int, Field(ge=0, le=65_535)] = 9464
+    http_port: Annotated[int, Field(ge=0, le=65_535), Allowed("a whole number from 0 to 65535")] = (
+        9464
+    )
     """Port of the endpoint; 0 turns it off."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     """Least level that is logged."""
     log_format: Literal["json", "text"] = "json"
     """Lines for machines or for people."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then ``.env``."""
+        return (init_settings, *with_unprefixed(env_settings, dotenv_settings))
+
     @field_validator("nats_servers", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("nats_servers")
-    @classmethod
-    def _urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        allowed = ("nats://", "tls://", "ws://", "wss://")
-        if not value or not all(url.startswith(allowed) for url in value):
-            raise ValueError("URLs such as nats://host:4222, separated by commas")
-        return value
+        try:
+            return split_servers(value)
+        except (ConfigurationError, AttributeError, TypeError) as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: Any) -> Any:
-        return value.upper() if isinstance(value, str) else value
+        upper = value.upper() if isinstance(value, str) else value
+        return upper if upper in logging.getLevelNamesMapping() else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if bool(self.nats_tls_cert) != bool(self.nats_tls_key):
+            raise ValueError(
+                "GLAM_NATS_TLS_CERT and GLAM_NATS_TLS_KEY go together; set both, or neither"
+            )
+        names = (self.events_stream, self.retry_stream, self.dlq_stream)
+        if len(set(names)) < len(names):
+            raise ValueError(
+                "GLAM_EVENTS_STREAM, GLAM_RETRY_STREAM and GLAM_DLQ_STREAM are "
+                f"{', '.join(names)}; give each a name of its own"
+            )
+        return self
 
     @classmethod
     def load(cls, **given: Any) -> Settings:
@@ -139,24 +192,36 @@ class Settings(BaseSettings):
         try:
             return cls(**values)
         except ValidationError as error:
-            raise ConfigurationError(_explained(error, values)) from None
+            raise ConfigurationError(explained(error, cls, origins(cls, values))) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(_unreadable(error)) from None
+
+    @classmethod
+    def origins(cls, **given: Any) -> dict[str, Origin]:
+        """Where ``load`` with the same arguments takes each setting from."""
+        return origins(cls, {name: value for name, value in given.items() if value is not None})
+
+    def at(self, server: str) -> Settings:
+        """These settings for a server that asks for no credentials and no TLS."""
+        nothing = dict.fromkeys(_OF_OTHER_SERVERS)
+        return self.model_copy(update={**nothing, "nats_servers": (server,)})
 
 
-def variable_of(field: str) -> str:
-    """The environment variable of a setting."""
-    return PREFIX + field.upper()
+_OF_OTHER_SERVERS = (
+    "nats_credentials",
+    "nats_user",
+    "nats_password",
+    "nats_token",
+    "nats_nkey_seed",
+    "nats_tls_ca",
+    "nats_tls_cert",
+    "nats_tls_key",
+    "js_domain",
+)
 
 
-def _explained(error: ValidationError, given: dict[str, Any]) -> str:
-    return "\n".join(_line(dict(problem), given) for problem in error.errors())
-
-
-def _line(problem: dict[str, Any], given: dict[str, Any]) -> str:
-    name = str(problem["loc"][0]) if problem["loc"] else "settings"
-    name = name.removeprefix(PREFIX).lower().removeprefix("nats_") if name.isupper() else name
-    field = name if name in Settings.model_fields else f"nats_{name}"
-    annotation = Settings.model_fields[field].annotation if field in Settings.model_fields else None
-    found = "(hidden)" if "SecretStr" in str(annotation) else repr(problem.get("input"))
-    allowed = str(problem["msg"]).removeprefix("Value error, ")
-    flag = f" (given as {field})" if field in given else ""
-    return f"{variable_of(field)}{flag} is {found}; allowed: {allowed}"
+def _unreadable(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        line = error.object[: error.start].count(b"\n") + 1
+        return f"{DOTENV} is not UTF-8 text, see its line {line}; save it as UTF-8"
+    return f"{DOTENV} cannot be read: {error.strerror or error}"
