@@ -1,0 +1,128 @@
+"""The private attributes of nats-py that this package touches, all of them, in one place.
+
+Written against nats-py 2.16.0; `tests/messaging/test_client_internals.py` fails when a new
+version renames one. Each function says which defect makes it necessary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+from urllib.parse import urlparse
+
+from nats.aio.client import Client, Srv
+
+
+def read_loop_ended(client: Client) -> bool:
+    """Whether nobody reads the socket any more.
+
+    A late PONG after a flush that timed out, a callback that raises or a subject that is not
+    UTF-8 end the read loop while `is_connected` stays True.
+    """
+    return _ended(client._reading_task)
+
+
+def loops_ended(client: Client) -> bool:
+    """Whether nobody reads the socket, writes it, or notices a silent server any more."""
+    tasks = (client._reading_task, client._flusher_task, client._ping_interval_task)
+    return any(map(_ended, tasks))
+
+
+def reconnect_idle(client: Client) -> bool:
+    """Whether nobody tries to reconnect: an unexpected exception ends the task."""
+    return client._reconnection_task is None or client._reconnection_task.done()
+
+
+def when_read_loop_ends(client: Client, callback: Callable[[], None]) -> None:
+    """Call *callback* as soon as the present read loop ends."""
+    task = client._reading_task
+    if task is not None:
+        task.add_done_callback(lambda _task: callback())
+
+
+def abort_transport(client: Client) -> None:
+    """Drop the socket without waiting for unsent bytes.
+
+    `wait_closed` of a peer that takes nothing hangs until the kernel gives up.
+    """
+    transport = cast(Any, client._transport)
+    for name in ("_io_writer", "_bare_io_writer"):
+        writer = getattr(transport, name, None)
+        if writer is not None:
+            writer.transport.abort()
+
+
+def drop_unsent(client: Client) -> None:
+    """Forget what was buffered for a connection that is gone.
+
+    The client would send it after the reconnect, when an ack may complete another message.
+    """
+    client._pending = []
+    client._pending_data_size = 0
+
+
+def is_encrypted(client: Client) -> bool:
+    """Whether the present connection is TLS."""
+    writer = getattr(client._transport, "_io_writer", None)
+    return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+
+def offer_public_nkey(client: Client, public_key: str) -> None:
+    """Name the key that signs; the client reads it once only, at its first connect."""
+    client._public_nkey = public_key
+
+
+def server_info(client: Client) -> dict[str, Any]:
+    """What the server announced when it greeted us."""
+    return client._server_info
+
+
+def add_servers(client: Client, addresses: Iterable[str]) -> None:
+    """Offer further servers to the reconnect, beside those the cluster announced.
+
+    `set_server_pool` would forget which name to verify for an announced TLS server.
+    """
+    known = {server.uri.netloc for server in client._server_pool}
+    for address in addresses:
+        uri = urlparse(address)
+        if uri.netloc not in known:
+            client._server_pool.append(Srv(uri))
+
+
+def release(client: Client) -> None:
+    """Cancel every task of a client that is given up and drop its socket."""
+    client._status = Client.CLOSED
+    drop_unsent(client)
+    tasks = [
+        client._reconnection_task,
+        client._reading_task,
+        client._ping_interval_task,
+        client._flusher_task,
+        *(subscription._wait_for_msgs_task for subscription in client._subs.values()),
+    ]
+    current = asyncio.current_task()
+    for task in tasks:
+        if task is not None and task is not current:
+            task.cancel()
+    client._subs.clear()
+    with contextlib.suppress(Exception):
+        abort_transport(client)
+
+
+def _ended(task: asyncio.Task[Any] | None) -> bool:
+    return task is not None and task.done()
+
+
+def write(client: Client, commands: bytes) -> None:
+    """Queue protocol commands for the next write: many publishes at the price of one.
+
+    `Client.publish` costs a coroutine and several checks for each message, which an ack does not
+    need; the caller answers for the commands being well formed and the connection being up.
+    """
+    client._pending.append(commands)
+    client._pending_data_size += len(commands)
+    queue = client._flush_queue
+    if queue is not None and queue.empty():
+        queue.put_nowait(asyncio.get_running_loop().create_future())

@@ -1,0 +1,68 @@
+"""Why a server could not be reached, in words that say what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from dataclasses import dataclass
+
+from glam_shared.errors import ConfigurationError
+from glam_shared.messaging.credentials import CredentialsUnreadable, PlainConnection
+
+_REFUSALS = ("authorization", "authentication", "revoked", "credentials", "account")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One failed attempt."""
+
+    text: str
+    lasting: bool = False
+    """Trying again without changing anything will not help."""
+    refused: bool = False
+    """The server does not accept who we are."""
+
+
+def explain(error: BaseException) -> Cause:
+    """The cause behind *error*, which an attempt to connect raised."""
+    match error:
+        case CredentialsUnreadable() | ConfigurationError():
+            return Cause(str(error), lasting=True)
+        case PlainConnection():
+            return Cause("TLS was asked for and the server does not offer it", lasting=True)
+        case ssl.SSLCertVerificationError():
+            why = f"TLS: the server's certificate is not trusted: {error.verify_message}"
+            return Cause(why, lasting=True)
+        case ssl.SSLError():
+            return Cause(f"TLS: {error.reason or error}", lasting=True)
+        case socket.gaierror():
+            return Cause(f"DNS: the host name cannot be resolved ({error.strerror})")
+        case ConnectionRefusedError():
+            return Cause("connection refused: no server listens there")
+        case asyncio.TimeoutError():
+            return Cause("no answer in time")
+        case FileNotFoundError() | PermissionError():
+            return Cause(f"{error.filename}: {error.strerror}", lasting=True)
+        case OSError() if f"[Errno {errno.ECONNREFUSED}]" in str(error):
+            return Cause("connection refused: no server listens there")
+        case OSError():
+            return Cause(error.strerror or str(error) or type(error).__name__)
+    return _explain_answer(str(error))
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the server's words say that it does not accept who we are."""
+    lowered = text.lower()
+    return any(word in lowered for word in _REFUSALS) and "permissions" not in lowered
+
+
+def _explain_answer(answer: str) -> Cause:
+    words = answer.removeprefix("nats: ").strip("'\" ")
+    if is_refusal(words):
+        why = f"wrong or missing user, password, token or key: the server answered {words!r}"
+        return Cause(why, lasting=True, refused=True)
+    if "expecting INFO" in answer or "json parse" in answer:
+        return Cause("what answers there is not a NATS server, or closed the connection")
+    return Cause(words)
