@@ -29,8 +29,11 @@ from glam_worker.settings_sources import (
     PREFIX,
     Origin,
     origins,
+    variable_of,
     with_unprefixed,
 )
+
+__all__ = ["Settings", "variable_of"]
 
 Name = Annotated[
     str,
