@@ -61,6 +61,8 @@ def _import(name: str) -> ModuleType:
             raise
         raise ModuleLoadError(_not_found(name, error.name)) from None
     except (TypeError, ValueError) as error:
+        if "/" in name:
+            raise ModuleLoadError(_not_found(name, name)) from None
         if name.startswith(".") or not name:
             raise ModuleLoadError(
                 f"{name!r} is not a module's name, such as myservice.handlers"
