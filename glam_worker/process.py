@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import generate_latest
 
@@ -25,9 +25,17 @@ _log = logging.getLogger("glam_worker")
 
 
 def work_until_stopped(
-    registry: Registry, settings: Settings, service: str, passed_over: Sequence[Handler] = ()
+    registry: Registry,
+    settings: Settings,
+    service: str,
+    passed_over: Sequence[Handler] = (),
+    serve: Callable[[Probes], None] | None = None,
 ) -> int:
-    """Run a worker in this process until SIGTERM or SIGINT; the exit code."""
+    """Run a worker in this process until SIGTERM or SIGINT; the exit code.
+
+    A child of ``run --processes`` gives ``serve``: it is told the probes once the worker has
+    started, and no endpoint is opened.
+    """
     set_up_logging(settings.log_level, settings.log_format)
     for handler in passed_over:
         _log.warning(
@@ -38,7 +46,7 @@ def work_until_stopped(
             handler.module,
         )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(_Process(Worker(registry, settings, service=service)).run())
+        code = runner.run(_Process(Worker(registry, settings, service=service), serve).run())
     return _leave(code)
 
 
@@ -64,8 +72,9 @@ def _leave(code: int) -> int:
 class _Process:
     """Starts, waits for the signal, stops. Signal handlers only record."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, serve: Callable[[Probes], None] | None) -> None:
         self._worker = worker
+        self._serve = serve
         self._told = asyncio.Event()
         self._now = asyncio.Event()
 
@@ -84,6 +93,8 @@ class _Process:
         if not await self._unless(self._told, starting):
             return 0
         starting.result()
+        if self._serve is not None:
+            self._serve(self._probes())
         _log.info("working %d handler(s)", len(self._worker.works))
         await self._told.wait()
         _log.info("stopping: %.0f s for what runs", self._worker.settings.shutdown_grace)
@@ -113,14 +124,19 @@ class _Process:
             loop.add_signal_handler(number, self._signalled)
 
     def _signalled(self) -> None:
-        (self._now if self._told.is_set() else self._told).set()
+        if not self._told.is_set():
+            self._told.set()
+        elif self._serve is None:  # a child may be told by its parent and by the system at once
+            self._now.set()
 
     def _endpoint(self) -> Endpoint | None:
         settings = self._worker.settings
-        if not settings.http_port:
+        if self._serve is not None or not settings.http_port:
             return None
+        return Endpoint(settings.http_host, settings.http_port, self._probes())
+
+    def _probes(self) -> Probes:
         worker = self._worker
         collector = WorkerCollector(worker.observers, Gauges(worker))
         numbers = metrics_registry(collector)
-        probes = Probes(lambda: generate_latest(numbers), worker.unhealthy, worker.not_ready)
-        return Endpoint(settings.http_host, settings.http_port, probes)
+        return Probes(lambda: generate_latest(numbers), worker.unhealthy, worker.not_ready)

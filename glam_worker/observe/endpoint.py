@@ -30,6 +30,8 @@ class Probes:
     """Reasons to replace the process."""
     not_ready: Callable[[], list[str]]
     """Reasons why events are not all worked."""
+    missing: Callable[[], list[str]] = list
+    """What is said beside "ready": parts that are not, where one ready part is enough."""
 
 
 class Endpoint:
@@ -75,20 +77,20 @@ def _handler(probes: Probes) -> type[BaseHTTPRequestHandler]:
                 case "/metrics":
                     self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, probes.metrics())
                 case "/healthz":
-                    self._probe("healthy", probes.unhealthy())
+                    self._probe("healthy", probes.unhealthy(), [])
                 case "/readyz":
-                    self._probe("ready", probes.not_ready())
+                    self._probe("ready", probes.not_ready(), probes.missing())
                 case _:
                     self._json(HTTPStatus.NOT_FOUND, {"paths": ["/metrics", "/healthz", "/readyz"]})
 
         do_HEAD = do_GET
 
-        def _probe(self, good: str, reasons: list[str]) -> None:
+        def _probe(self, good: str, reasons: list[str], remarks: list[str]) -> None:
             if reasons:
                 bad = {"status": f"not {good}", "reasons": reasons}
                 self._json(HTTPStatus.SERVICE_UNAVAILABLE, bad)
             else:
-                self._json(HTTPStatus.OK, {"status": good, "reasons": []})
+                self._json(HTTPStatus.OK, {"status": good, "reasons": remarks})
 
         def _json(self, status: HTTPStatus, body: dict[str, Any]) -> None:
             self._answer(status, "application/json", json.dumps(body).encode())

@@ -51,5 +51,6 @@ FAMILIES = (
     Family("reconnects", "counter", "Connections re-established.", ("service",)),
     Family("dlq_depth", "gauge", "Letters in the dead-letter stream.", ("service",), "max"),
     Family("dlq_oldest_seconds", "gauge", "Age of the oldest letter.", ("service",), "max"),
+    Family("processes", "gauge", "Processes of `run --processes`.", ("service", "state")),
     Family("build", "gauge", "Version of the worker.", ("service", "version", "python"), "max"),
 )
