@@ -1,4 +1,4 @@
-"""The settings: the only place that reads the environment."""
+"""What can be set, and what each setting may be."""
 
 from __future__ import annotations
 
@@ -22,18 +22,15 @@ from pydantic_settings import (
 
 from glam_shared.errors import ConfigurationError
 from glam_shared.messaging.server_address import split_servers
-from glam_worker.settings_problems import Allowed, explained
-from glam_worker.settings_sources import (
+from glam_worker.settings.problems import Allowed, explained
+from glam_worker.settings.sources import (
     DOTENV,
     DOTENV_ENCODING,
     PREFIX,
     Origin,
     origins,
-    variable_of,
     with_unprefixed,
 )
-
-__all__ = ["Settings", "variable_of"]
 
 Name = Annotated[
     str,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from glam_worker.settings_sources import Origin, variable_of
+from glam_worker.settings.sources import Origin, variable_of
 
 _FLAGS = {"nats_servers": "--servers"}
 _MASK = "***"
