@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Annotated, Any, Generic, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeVar
 
 from glam_shared.correlation import get_correlation_context, new_correlation_id
+from glam_shared.messaging.plain_json import proves_strict
 from glam_shared.messaging.strict_json import check_json, read_exactly
 from glam_shared.messaging.timestamps import UtcDatetime
 
@@ -109,10 +110,15 @@ class EventEnvelope(BaseModel, Generic[T]):
         InvalidJsonError (a ValueError) if it is not strict JSON, pydantic.ValidationError (a
         ValueError) if it is not this envelope.
         """
+        try:
+            read: Self = cls.__pydantic_validator__.validate_json(data)
+        except ValidationError:
+            check_json(data)  # what is not JSON is said to be that
+            raise
+        if proves_strict(data, read):
+            return read
         exact = read_exactly(data)
-        if exact is None:
-            return cls.__pydantic_validator__.validate_json(data)  # type: ignore[no-any-return]
-        return cls.model_validate(exact)
+        return read if exact is None else cls.model_validate(exact)
 
 
 @lru_cache(maxsize=1024)
