@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import urlparse
 
 from nats.aio.client import Client, Srv
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+_log = logging.getLogger(__name__)
 
 
 def read_loop_ended(client: Client) -> bool:
@@ -47,7 +52,7 @@ def abort_transport(client: Client) -> None:
 
     `wait_closed` of a peer that takes nothing hangs until the kernel gives up.
     """
-    transport = cast(Any, client._transport)
+    transport = cast("Any", client._transport)
     for name in ("_io_writer", "_bare_io_writer"):
         writer = getattr(transport, name, None)
         if writer is not None:
@@ -126,3 +131,81 @@ def write(client: Client, commands: bytes) -> None:
     queue = client._flush_queue
     if queue is not None and queue.empty():
         queue.put_nowait(asyncio.get_running_loop().create_future())
+
+
+async def round_trip(client: Client, timeout: float) -> bool:
+    """Whether the server has seen all that was sent before, and we all that it sent, in time.
+
+    `Client.flush` is no such fence: it writes its PING ahead of the commands that still wait for
+    the flusher. And when it times out, the late pong ends the read loop.
+    """
+    if not client.is_connected or client._transport is None:
+        return False
+    answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    client._transport.writelines(client._pending)
+    drop_unsent(client)
+    client._transport.write(b"PING\r\n")
+    client._pongs.append(answered)
+    done, _ = await asyncio.wait([answered], timeout=timeout)
+    return bool(done)
+
+
+async def drain(subscription: Subscription, timeout: float) -> bool:
+    """End *subscription* once all is taken that the server sent before it heard of it.
+
+    Says whether the server answered in time. `Subscription.drain` loses what is sent between
+    its PING and its UNSUB, which it writes in this order.
+    """
+    client: Client = subscription._conn
+    write(client, b"UNSUB %d\r\n" % subscription._id)
+    try:
+        return await round_trip(client, timeout)
+    finally:
+        subscription._closed = True
+        subscription._stop_processing()
+        client._remove_sub(subscription._id)
+
+
+def deliver_directly(subscription: Subscription, callback: Callable[[Msg], None]) -> None:
+    """Hand each message to *callback* in the read loop itself, as it is parsed.
+
+    nats-py's way costs a queue, a task and a coroutine for each message. Subscribe without `cb`
+    and call this at once. The order is kept; `drain` hands over what arrives until the server's
+    pong; what *callback* raises is logged, because it would end the read loop. Nothing is pending
+    here, so no limit of nats-py's applies: the callback must bound what it keeps.
+    """
+    waiting = subscription._pending_queue
+    direct = _DirectQueue(subscription, callback)
+    subscription._pending_bytes_limit = 0
+    subscription._pending_queue = cast("Any", direct)
+    if subscription._wait_for_msgs_task is not None:
+        subscription._wait_for_msgs_task.cancel()
+    while not waiting.empty():
+        direct.put_nowait(waiting.get_nowait())
+
+
+class _DirectQueue:
+    """A subscription's queue that is always empty."""
+
+    def __init__(self, subscription: Subscription, callback: Callable[[Msg], None]) -> None:
+        self._subscription = subscription
+        self._callback = callback
+
+    def put_nowait(self, msg: Msg) -> None:
+        self._subscription._pending_size = 0  # the client has just added this message
+        try:
+            self._callback(msg)
+        except Exception:  # noqa: BLE001 - whatever it is, it would end the read loop
+            _log.exception("Taking a message of %s failed; the next are taken.", msg.subject)
+
+    async def join(self) -> None:
+        """Every message was taken when it arrived."""
+
+    def qsize(self) -> int:
+        return 0
+
+    def empty(self) -> bool:
+        return True
+
+    def task_done(self) -> None:
+        """Called by the client for messages that were taken from a queue: never."""
