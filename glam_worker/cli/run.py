@@ -52,13 +52,13 @@ def run(
                 log_format=log_format,
             )
         )
-        with importing():
-            registry = load(modules)
         name = settings.service or service_of(modules)
         if settings.processes > 1:
             from glam_worker.supervisor.life import supervise  # noqa: PLC0415 - seldom needed
 
             raise typer.Exit(supervise(modules, settings, name))
+        with importing():
+            registry = load(modules)
         from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
 
         others, serve = passed_over(registry), parent.serve if parent else None

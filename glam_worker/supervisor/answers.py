@@ -57,7 +57,10 @@ class Answers:
     def metrics(self) -> bytes:
         """All expositions in one."""
         asking = asyncio.run_coroutine_threadsafe(self._expositions(), self._loop)
-        past, present = asking.result(2 * METRICS_WITHIN)
+        try:
+            past, present = asking.result(2 * METRICS_WITHIN)
+        except TimeoutError:
+            past, present = self._remembered()
         merged = Merged()
         merged.add_past(past)
         for exposition, answered in present:
@@ -83,9 +86,13 @@ class Answers:
 
     async def _expositions(self) -> tuple[str, list[tuple[str, bool]]]:
         """What is past; what each living child says or last said, and whether it says so now."""
-        working = [place.child for place in self._places if place.child and place.child.started]
+        children = (place.child for place in self._places)
+        working = [child for child in children if child and child.started]
         await asyncio.gather(*(child.ask("metrics", METRICS_WITHIN) for child in working))
-        living = [place.child for place in self._places if place.child]
+        return self._remembered()
+
+    def _remembered(self) -> tuple[str, list[tuple[str, bool]]]:
+        living = [child for child in (place.child for place in self._places) if child]
         return self._past, [(child.exposition, child.answer is not None) for child in living]
 
 

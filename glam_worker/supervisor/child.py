@@ -94,9 +94,12 @@ class Child:
 
 def manner_of(code: int) -> str:
     """How a child ended, in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by {signal_name(-code)}"
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9; "signal 40" for one without a name."""
     try:
-        return f"was killed by {signal.Signals(-code).name}"
+        return signal.Signals(number).name
     except ValueError:
-        return f"was killed by signal {-code}"
+        return f"signal {number}"

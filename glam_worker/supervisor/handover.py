@@ -17,9 +17,9 @@ _OWN = {"processes": 1, "embedded": False}
 """What a child does differently: it is one process, and the server is the parent's."""
 
 
-def handed_over(settings: Settings, service: str) -> bytes:
+def handed_over(settings: Settings) -> bytes:
     """The line that tells a child its settings."""
-    values = settings.model_dump() | _OWN | {"service": service}
+    values = settings.model_dump() | _OWN
     plain = {name: _plain(value) for name, value in values.items()}
     return json.dumps(plain).encode() + b"\n"
 

@@ -27,6 +27,8 @@ _log = logging.getLogger("glam_worker.supervisor")
 def supervise(modules: Sequence[str], settings: Settings, service: str) -> int:
     """Keep ``settings.processes`` children at work until SIGTERM or SIGINT; the exit code.
 
+    The modules are imported in the children only: the parent stays small, and what they do when
+    they are imported happens once in each child.
     Raises EndpointError before any child is started when the endpoint's address cannot be had.
     """
     set_up_logging(settings.log_level, settings.log_format)
@@ -51,7 +53,7 @@ class Supervisor:
     def __init__(self, modules: Sequence[str], settings: Settings, service: str) -> None:
         self._modules = modules
         self._settings = settings
-        self._handed_over = handed_over(settings, service)
+        self._handed_over = handed_over(settings)
         numbers = range(1, settings.processes + 1)
         self._places = [Place(number, service, self._spawn, self._gone) for number in numbers]
         self._answers = Answers(service, self._places)
@@ -134,6 +136,7 @@ class Supervisor:
         place.state = "stopping"
         child.stop()
         code = await child.ended()
+        self._answers.keep(child.exposition)
         ordinary = logging.DEBUG if code == 0 else logging.WARNING
         _log.log(ordinary, "%s %s", place.name, manner_of(code))
         place.child = None

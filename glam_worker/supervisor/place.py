@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 
 from glam_worker.supervisor.backoff import Backoff
-from glam_worker.supervisor.child import Child, manner_of
+from glam_worker.supervisor.child import Child, manner_of, signal_name
 from glam_worker.supervisor.patience import LOOK_EVERY, STARTING_LOOK_EVERY, Patience
 
 State: TypeAlias = Literal["starting", "running", "restarting", "stopping"]
@@ -51,9 +51,14 @@ class Place:
 
     def reasons(self) -> list[str]:
         """Why it works no events, or not all of them; empty when it does."""
-        answer = self.child.answer if self.child else None
-        troubles = answer.not_ready if answer and answer.started else [self._trouble]
-        return [f"{self.name}: {trouble}" for trouble in troubles]
+        return [f"{self.name}: {trouble}" for trouble in self._troubles()]
+
+    def _troubles(self) -> list[str]:
+        child = self.child
+        if child is None or self.state != "running":
+            return [self._trouble]
+        answer = child.answer
+        return ["does not answer"] if answer is None else answer.not_ready
 
     async def keep(self, started: Callable[[], None]) -> None:
         """Keep a child alive until ``gone`` ends it; ``started`` is called once one works."""
@@ -103,9 +108,7 @@ class Place:
             lost = patience.lost(answer)
             if lost is not None:
                 return lost
-            if answer is None:
-                self._trouble = "does not answer"
-            elif answer.started:
+            if answer is not None and answer.started:
                 self.state = "running"
                 started()
 
@@ -118,7 +121,7 @@ class Place:
 
     def _died(self, code: int, delay: float | None) -> None:
         self._trouble = manner_of(code)
-        ending = {"exit_code": code} if code >= 0 else {"signal": -code}
+        ending = {"exit_code": code} if code >= 0 else {"signal": signal_name(-code)}
         if delay is None:
             self._say(logging.ERROR, f"{self._trouble}; it is not replaced", **ending)
         else:
