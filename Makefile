@@ -23,7 +23,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: $(VENV)/.demo ## Start a server and the example service, and show what happens to real traffic
-	@$(BIN)/python -m examples.demo $(ARGS)
+	@$(BIN)/python -m examples.storefront.demo $(ARGS)
 
 .PHONY: demo-http
 demo-http: $(VENV)/.demo ## Start a server and the example HTTP service that publishes events

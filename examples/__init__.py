@@ -1,0 +1,1 @@
+"""Services that show how the worker is used."""

@@ -1,0 +1,1 @@
+"""A small shop service: five handlers, a database, and traffic for them."""
