@@ -63,7 +63,6 @@ class Assembly:
     outbox: Outbox
     publisher: EventPublisher
     settings: Settings
-    service: str
     facts: Facts
     budget: Budget | None
     log: ServiceLogger
@@ -78,7 +77,7 @@ class Assembly:
             "main": self.facts.way(handler, "main"),
             "lane": self.facts.way(handler, "lane"),
         }
-        surroundings = Surroundings(self.service, handler, self.log, self.publisher, state)
+        surroundings = Surroundings(handler, self.log, self.publisher, state)
         threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"handler-{handler.name}")
         credit = Credits(concurrency, self.budget, BYTES_PER_HANDLER)
         pipeline = Pipeline(
@@ -116,8 +115,8 @@ class Assembly:
         )
         return Settler(
             handler.options.retry,
-            self.parking(self.client, self.service, handler.name),
-            JetStreamLetters(self.client, self.service, handler.name, kept),
+            self.parking(self.client, handler.service, handler.name),
+            JetStreamLetters(self.client, handler.service, handler.name, kept),
             facts,
             self.client.server_time,
         )

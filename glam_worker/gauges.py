@@ -21,8 +21,10 @@ class Gauges:
         yield "event_loop_lag_seconds", service, max(worker.ticker.lag, worker.ticker.standing())
         yield "connection_up", service, float(worker.client.is_connected())
         yield "reconnects", service, worker.client.reconnects
+        if worker.levels is not None:
+            yield from worker.levels.samples()
         for work in worker.works:
-            yield from self._of_handler((worker.service, work.handler.name), work)
+            yield from self._of_handler((work.handler.service, work.handler.name), work)
 
     def _of_handler(
         self, labels: tuple[str, str], work: Any

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import PROCESS, Registry, collecting_mistakes
 from glam_worker.errors import DeclarationError, DeclarationErrors, ModuleLoadError
+from glam_worker.listener import Listener
 
 
 def load(modules: Sequence[str]) -> Registry:
@@ -28,10 +31,16 @@ def load(modules: Sequence[str]) -> Registry:
         registry = PROCESS.of(loaded)
     except DeclarationError as error:
         mistakes.append(error)
+    listeners = [listener for module in loaded for listener in _listeners(module)]
+    for listener in dict.fromkeys(listeners):
+        try:
+            registry.add(listener(registry.client()).handler())
+        except DeclarationError as error:
+            mistakes.append(error)
     if mistakes:
         raise DeclarationErrors(mistakes)
     for module in loaded:
-        if not PROCESS.handlers_of((module,)):
+        if not PROCESS.handlers_of((module,)) and not _listeners(module):
             raise ModuleLoadError(_declares_nothing(module))
     return registry
 
@@ -77,6 +86,15 @@ def _not_found(name: str, missing: str) -> str:
         hint = f"; give it as a module: {dotted}"
     part = "" if missing == name else f" ({missing} is missing)"
     return f"module {name!r} is not found from {Path.cwd()}{part}{hint or '; check the spelling'}"
+
+
+def _listeners(module: ModuleType) -> list[type[Listener[Any]]]:
+    """The concrete listener classes that stand in a module."""
+    return [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Listener) and not inspect.isabstract(value)
+    ]
 
 
 def _declares_nothing(module: ModuleType) -> str:

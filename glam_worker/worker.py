@@ -16,6 +16,7 @@ from glam_worker.assembly import Assembly, HandlerWork, MakesParking
 from glam_worker.declare.lifespan import Lifespan
 from glam_worker.declare.registry import PROCESS, Registry
 from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.observe.facts import Observers
@@ -37,6 +38,8 @@ class Worker:
     * ``start``: connect, make sure of streams and durables, enter lifespans, pull;
     * ``stop``: quiet, drain, abort, close.
 
+    ``client``: a client to work over; one that is connected already is left open at the end.
+
     Raises ConfigurationError for a missing service name or a budget that is too small.
     """
 
@@ -46,19 +49,28 @@ class Worker:
         settings: Settings | None = None,
         *,
         service: str | None = None,
+        client: JetStreamClient | None = None,
     ) -> None:
-        self.registry = PROCESS if registry is None else registry
+        declared = PROCESS if registry is None else registry
         self.settings = settings or Settings.load()
-        self.service = service or self.settings.service or _service_of(self.registry)
+        self.service = service or self.settings.service or _service_of(declared)
+        self.registry = declared.served_by(self.service)
         self.observers = Observers(self.service)
         self.log = ServiceLogger(logging.getLogger(self.service))
-        self.client = JetStreamClient(ServiceLogger(logging.getLogger("glam_worker.connection")))
+        self.client = (
+            client
+            or self.registry.given_client
+            or JetStreamClient(ServiceLogger(logging.getLogger("glam_worker.connection")))
+        )
         self.parking: MakesParking = JetStreamParking
         self.works: list[HandlerWork] = []
         self.ensured = Ensured()
         self.ticker = Ticker(_tick_period(self.registry), self._tick)
+        self.levels: Levels | None = None
         self.stopping = False
+        self._own_client = False
         self.started_at: float | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._lifespans = AsyncExitStack()
         self._budget = _budget(self.registry, self.settings)
 
@@ -69,7 +81,7 @@ class Worker:
         try:
             await self._connect()
             admin = JetStreamAdmin(self.client)
-            self.ensured = await ensure(admin, self.registry, self.settings, self.service)
+            self.ensured = await ensure(admin, self.registry, self.settings)
             self.works = await self._assembled()
         except BaseException:
             await self._close()
@@ -79,9 +91,14 @@ class Worker:
         for work in self.works:
             for source in work.sources:
                 source.start()
+        self.levels = self._levels()
+        self._looking = asyncio.create_task(self.levels.run(), name="levels")
         self.started_at = time.monotonic()
 
     async def _connect(self) -> None:
+        if self.client.is_connected():
+            return
+        self._own_client = True
         settings = self.settings
         await self.client.connect(
             settings.nats_servers,
@@ -107,7 +124,6 @@ class Worker:
             outbox=Outbox(self.client),
             publisher=EventPublisher(self.client, self.service),
             settings=self.settings,
-            service=self.service,
             facts=self.observers,
             budget=self._budget,
             log=self.log,
@@ -129,6 +145,21 @@ class Worker:
             for lifespan in needed
             if lifespan is not None
         }
+
+    def _levels(self) -> Levels:
+        watched = [
+            Watched(
+                work.handler.service,
+                work.handler.name,
+                source.way,
+                source.stream,
+                source.consumer.durable,
+            )
+            for work in self.works
+            for source in work.sources
+        ]
+        retry, letters = self.settings.retry_stream, self.ensured.dlq_stream
+        return Levels(self.client, self.service, watched, retry, letters)
 
     def _say_topology(self) -> None:
         for created in self.ensured.created:
@@ -203,6 +234,8 @@ class Worker:
 
     async def _close(self) -> None:
         self.ticker.stop()
+        if self._looking is not None:
+            self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(0)  # what was told last leaves with this turn
         try:
@@ -212,7 +245,8 @@ class Worker:
                 work.threads.shutdown(wait=False, cancel_futures=True)
                 for source in work.sources:
                     source.close()
-            await self.client.close()
+            if self._own_client:
+                await self.client.close()
 
 
 def _secret(value: Any) -> str | None:

@@ -34,6 +34,8 @@ class Handler:
     options: HandlerOptions
     where: str
     """``file:line`` of the function."""
+    service: str = ""
+    """The service whose durable it works; empty until a worker takes it up."""
 
     @property
     def module(self) -> str:
@@ -68,6 +70,34 @@ def declare(
         )
     except DeclarationError as error:
         raise DeclarationError(error.problem, where=where) from error.__cause__
+
+
+def declare_listener(
+    function: Callable[..., Any],
+    call: Call,
+    *,
+    service: str,
+    name: str,
+    subject: str,
+    payload: type[BaseModel],
+    options: HandlerOptions,
+) -> Handler:
+    """A checked handler of a class: ``function`` is shown, ``call`` is called."""
+    where = place_of(function)
+    try:
+        _check_payload(str(subject), payload)
+        return Handler(
+            name=_checked_name(name),
+            subject=str(subject),
+            payload=payload,
+            function=function,
+            call=call,
+            options=options,
+            where=where,
+            service=_checked_name(service),
+        )
+    except DeclarationError as error:
+        raise DeclarationError(error.problem, where=where) from None
 
 
 def place_of(function: Callable[..., Any]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -17,6 +18,9 @@ from glam_worker.declare.lifespan import Lifespan, declare_lifespan
 from glam_worker.declare.options import HandlerOptions
 from glam_worker.declare.retry import RetryPolicy
 from glam_worker.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from glam_shared.messaging import JetStreamClient
 
 P = TypeVar("P", bound=BaseModel)
 R = TypeVar("R", bound="Awaitable[None] | None")
@@ -46,6 +50,20 @@ class Registry:
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
         self._lifespans: dict[str, Lifespan] = {}
+        self._client: JetStreamClient | None = None
+
+    def client(self) -> JetStreamClient:
+        """The client that listeners of this registry are made with; the worker connects it."""
+        if self._client is None:
+            from glam_shared.messaging import JetStreamClient  # noqa: PLC0415 - loads nats
+
+            self._client = JetStreamClient()
+        return self._client
+
+    @property
+    def given_client(self) -> JetStreamClient | None:
+        """The client that its listeners were made with, if there are any."""
+        return self._client
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
@@ -133,6 +151,17 @@ class Registry:
                 return self._lifespans[module]
             module = module.rpartition(".")[0]
         return None
+
+    def served_by(self, service: str) -> Registry:
+        """The same, with every handler that names no service of its own given to ``service``."""
+        served = Registry()
+        served._lifespans = dict(self._lifespans)
+        served._client = self._client
+        served._handlers = [
+            handler if handler.service else replace(handler, service=service)
+            for handler in self._handlers
+        ]
+        return served
 
     def of(self, modules: Iterable[ModuleType]) -> Registry:
         """What these modules declare, with their submodules and what they import by name.

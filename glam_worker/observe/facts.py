@@ -28,13 +28,13 @@ class Observers(Facts):
 
     def __init__(self, service: str) -> None:
         self.service = service
-        self.records: dict[tuple[str, Way], WayRecord] = {}
+        self.records: dict[tuple[str, str, Way], WayRecord] = {}
         self.listeners: list[Listener] = []
 
     def way(self, handler: Handler, way: Way) -> WayFacts:
         """The observer of one handler's way."""
-        record = self.records.setdefault((handler.name, way), WayRecord())
-        log = WayLog(self.service, handler, way)
+        record = self.records.setdefault((handler.service, handler.name, way), WayRecord())
+        log = WayLog(handler, way)
         heard = (_Harmless(listener(handler, way)) for listener in self.listeners)
         return _Observed(record, log, tuple(heard))
 

@@ -17,8 +17,8 @@ _log = logging.getLogger("glam_worker.events")
 class WayLog(WayFacts):
     """Says what is not the normal course; an ack is said at DEBUG only."""
 
-    def __init__(self, service: str, handler: Handler, way: Way) -> None:
-        self._about = {"service": service, "handler": handler.name, "way": way}
+    def __init__(self, handler: Handler, way: Way) -> None:
+        self._about = {"service": handler.service, "handler": handler.name, "way": way}
         self.says_all = _log.isEnabledFor(logging.DEBUG)
         """Whether acks are said, too."""
 

@@ -42,9 +42,8 @@ class WorkerCollector(Collector):
             yield _family(family, by_family.get(family.name, []))
 
     def _recorded(self) -> Iterator[Sample]:
-        service = self._observers.service
-        for (handler, way), record in list(self._observers.records.items()):
-            yield from _of_way((service, handler, way), record)
+        for labels, record in list(self._observers.records.items()):
+            yield from _of_way(labels, record)
 
     def _build(self) -> Sample:
         labels = (self._observers.service, version("glam-worker"), platform.python_version())

@@ -27,7 +27,6 @@ CURRENT: ContextVar[Run | None] = ContextVar("glam_worker_run", default=None)
 class Surroundings:
     """What all runs of one handler share."""
 
-    service: str
     handler: Handler
     log: ServiceLogger
     publisher: Publisher
@@ -63,7 +62,7 @@ class Run(EventContext):
     @property
     def service(self) -> str:
         """The service that works the event."""
-        return self._surroundings.service
+        return self._surroundings.handler.service
 
     @property
     def payload(self) -> Any:

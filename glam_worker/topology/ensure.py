@@ -61,20 +61,19 @@ class Ensured:
         return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
 
 
-async def ensure(admin: Admin, registry: Registry, settings: Settings, service: str) -> Ensured:
+async def ensure(admin: Admin, registry: Registry, settings: Settings) -> Ensured:
     """Make sure that every stream and durable exists.
 
     Raises TopologyError where no worker can run: a subject that no stream holds, a retry stream
     that would lose what is parked on it.
     """
-    return await _Ensuring(admin, settings, service).run(registry)
+    return await _Ensuring(admin, settings).run(registry)
 
 
 class _Ensuring:
-    def __init__(self, admin: Admin, settings: Settings, service: str) -> None:
+    def __init__(self, admin: Admin, settings: Settings) -> None:
         self._admin = admin
         self._settings = settings
-        self._service = service
         self._result = Ensured()
         self._streams: dict[str, dict[str, Any]] = {}
 
@@ -85,8 +84,8 @@ class _Ensuring:
             spec
             for handler, stream in chosen
             for spec in (
-                specs.main_consumer(self._service, handler, stream),
-                specs.lane_consumer(self._service, handler, self._settings),
+                specs.main_consumer(handler, stream),
+                specs.lane_consumer(handler, self._settings),
             )
         ]
         self._result.consumers = await asyncio.gather(*map(self._consumer, wanted))

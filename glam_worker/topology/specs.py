@@ -109,29 +109,29 @@ def wait_subject(service: str, handler: str, carrier: str) -> str:
     return f"retry.wait.{service}.{handler}.{carrier}"
 
 
-def main_consumer(service: str, handler: Handler, stream: str) -> ConsumerSpec:
+def main_consumer(handler: Handler, stream: str) -> ConsumerSpec:
     """The durable of a handler on its events' stream."""
-    config = _consumer(service, handler, "main", handler.subject) | _start(handler)
+    config = _consumer(handler, "main", handler.subject) | _start(handler)
     return ConsumerSpec(handler, "main", stream, config["durable_name"], config)
 
 
-def lane_consumer(service: str, handler: Handler, settings: Settings) -> ConsumerSpec:
+def lane_consumer(handler: Handler, settings: Settings) -> ConsumerSpec:
     """The durable of a handler's lane on the retry stream."""
-    config = _consumer(service, handler, "lane", due_subject(service, handler.name))
+    config = _consumer(handler, "lane", due_subject(handler.service, handler.name))
     config["deliver_policy"] = "all"
     return ConsumerSpec(handler, "lane", settings.retry_stream, config["durable_name"], config)
 
 
-def _consumer(service: str, handler: Handler, way: Way, subject: str) -> dict[str, Any]:
+def _consumer(handler: Handler, way: Way, subject: str) -> dict[str, Any]:
     return {
-        "durable_name": durable_of(service, handler.name, way),
+        "durable_name": durable_of(handler.service, handler.name, way),
         "filter_subject": subject,
         "ack_policy": "explicit",
         "ack_wait": int(handler.options.ack_wait * NS),
         "max_deliver": -1,
         "max_ack_pending": -1,
         "replay_policy": "instant",
-        "metadata": {OWNER_SERVICE: service, OWNER_HANDLER: handler.name, OWNER_WAY: way},
+        "metadata": {OWNER_SERVICE: handler.service, OWNER_HANDLER: handler.name, OWNER_WAY: way},
     }
 
 

@@ -33,8 +33,9 @@ async def place(order: Order) -> None: ...
 
 REGISTRY = Registry()
 REGISTRY.on("evt.order.placed.v1", Order, ack_wait=20)(place)
-SPEC = main_consumer("shop", REGISTRY.handlers[0], "GLAM_EVENTS")
-LANE = lane_consumer("shop", REGISTRY.handlers[0], SETTINGS)
+HANDLER = REGISTRY.served_by("shop").handlers[0]
+SPEC = main_consumer(HANDLER, "GLAM_EVENTS")
+LANE = lane_consumer(HANDLER, SETTINGS)
 
 
 def found(spec: ConsumerSpec = SPEC, **changes: Any) -> dict[str, Any]:
