@@ -6,15 +6,15 @@ Needs the extra `http`: ``pip install 'glam-worker[http]'``.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-_missing = [name for name in ("fastapi", "jwt") if find_spec(name) is None]
-if _missing:
+try:
+    import fastapi as _fastapi  # noqa: F401
+    import jwt as _jwt  # noqa: F401
+except ImportError as _error:
     raise ImportError(
-        f"glam_shared.api needs {' and '.join(_missing)}: pip install 'glam-worker[http]'"
-    )
+        f"glam_shared.api needs the extra http ({_error}): pip install 'glam-worker[http]'"
+    ) from None
 
-# ruff: noqa: E402 - the check above comes first, so that its line is the one that is read
+
 from glam_shared.api.auth import (
     ClientAuthContext,
     ClientAuthDep,

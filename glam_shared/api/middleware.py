@@ -20,11 +20,13 @@ from glam_shared.api.request_scope import (
     CORRELATION_HEADER,
     REQUEST_HEADER,
     RequestScope,
-    ids_of,
+    new_request_id,
+    own_id,
 )
 from glam_shared.api.route_table import known_method, route_template
 from glam_shared.api.service_context import STATE_KEY, Service
 from glam_shared.api.settings import HttpSettings, load_settings
+from glam_shared.correlation import new_correlation_id
 from glam_shared.errors import ConfigurationError, GlamBaseError
 from glam_shared.logging import create_logger
 
@@ -86,7 +88,10 @@ class _RequestMiddleware:
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        correlation_id, request_id = ids_of(scope["headers"])
+        headers = scope["headers"]
+        found = dict(headers)
+        correlation_id = own_id(CORRELATION_HEADER, found, headers) or new_correlation_id()
+        request_id = own_id(REQUEST_HEADER, found, headers) or new_request_id()
         state = scope.setdefault("state", {})
         state["correlation_id"] = correlation_id
         state["request_id"] = request_id
@@ -94,15 +99,10 @@ class _RequestMiddleware:
         with RequestScope(correlation_id, request_id) as ids:
             if kind == "websocket":
                 await self._app(scope, receive, send)
-            else:
-                await _Exchange(self, scope, send, ids).run(_checked(scope, receive))
-
-
-def _checked(scope: Scope, receive: Receive) -> Receive:
-    for name, value in scope["headers"]:
-        if name == b"content-type" and is_json(value):
-            return StrictJsonBody(scope, receive)
-    return receive
+                return
+            if is_json(found.get(b"content-type", b"")):
+                receive = StrictJsonBody(scope, receive)
+            await _Exchange(self, scope, send, ids).run(receive)
 
 
 class _Exchange:
@@ -156,7 +156,7 @@ class _Exchange:
             self._log_access()
 
     def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        merged = [pair for pair in headers if pair[0].lower() not in _OURS]
+        merged = [pair for pair in headers if pair[0] not in _OURS]
         merged.append((CORRELATION_HEADER, self._ids.correlation_id.encode("ascii")))
         merged.append((REQUEST_HEADER, self._ids.request_id.encode("ascii")))
         merged.append((SERVICE_HEADER, self._owner._name))

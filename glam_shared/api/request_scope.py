@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from types import MappingProxyType, TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
-from glam_shared.correlation import (
-    get_correlation_context,
-    new_correlation_id,
-    set_correlation_context,
-)
+from glam_shared.correlation import get_correlation_context, set_correlation_context
 from glam_shared.logging import _request_context
+
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 CORRELATION_HEADER = b"x-correlation-id"
 REQUEST_HEADER = b"x-request-id"
@@ -35,19 +33,13 @@ def get_request_id() -> str | None:
     return _request_id.get()
 
 
-def ids_of(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str]:
-    """(correlation id, request id) of a request: the client's if sane and sent once, else new."""
-    correlation = request = None
-    for name, value in headers:
-        if name == CORRELATION_HEADER:
-            correlation = value if correlation is None else b""
-        elif name == REQUEST_HEADER:
-            request = value if request is None else b""
-    return (_sane(correlation) or new_correlation_id(), _sane(request) or new_request_id())
-
-
-def _sane(value: bytes | None) -> str | None:
-    return value.decode("ascii") if value is not None and _SANE.fullmatch(value) else None
+def own_id(name: bytes, found: Mapping[bytes, bytes], headers: Headers) -> str | None:
+    """The id in the header *name* if it is sane and was sent once; *found* are the *headers*."""
+    value = found.get(name)
+    if value is None or not _SANE.fullmatch(value):
+        return None
+    sent_once = sum(key == name for key, _ in headers) == 1
+    return value.decode("ascii") if sent_once else None
 
 
 class RequestScope:

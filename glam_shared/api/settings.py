@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from glam_shared.errors import ConfigurationError
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 class HttpSettings(BaseSettings):
@@ -44,14 +46,17 @@ class HttpSettings(BaseSettings):
 
 
 def load_settings(settings: HttpSettings | None = None) -> HttpSettings:
-    """*settings*, or those of the environment.
+    """*settings*, or those of the environment; errors as of `read_settings`."""
+    return settings if settings is not None else read_settings(HttpSettings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """Settings of this kind from the environment.
 
     Raises ConfigurationError that names each wrong variable, without its value.
     """
-    if settings is not None:
-        return settings
     try:
-        return HttpSettings()
+        return kind()
     except ValidationError as error:
         wrong = "; ".join(_wrong(item) for item in error.errors(include_input=False))
         raise ConfigurationError(f"The environment is wrong: {wrong}.") from None

@@ -75,9 +75,9 @@ def shop(app: FastAPI, settings: HttpSettings) -> FastAPI:
     return app
 
 
-def bearer(token: str | bytes) -> dict[str, str | bytes]:
+def bearer(token: str | bytes) -> dict[bytes, bytes]:
     """The header that carries *token*."""
-    return {"authorization": b"Bearer " + token if isinstance(token, bytes) else f"Bearer {token}"}
+    return {b"authorization": b"Bearer " + (token if isinstance(token, bytes) else token.encode())}
 
 
 async def test_a_good_token_is_let_in(shop: FastAPI, client: httpx.AsyncClient) -> None:
@@ -101,12 +101,12 @@ async def test_aud_iss_and_typ_are_not_looked_at_unless_set(
 
 RSA_LIKE = base64.b64encode(b"no key").decode()
 
-ATTACKS = {
+ATTACKS: dict[str, str | bytes] = {
     "alg none": hand_made({"alg": "none", "typ": "JWT"}, claims(), b""),
     "alg none without signature": hand_made({"alg": "none"}, claims()).rpartition(".")[0] + ".",
     "alg None in capitals": hand_made({"alg": "NONE"}, claims()),
     "RS256 with the HMAC secret": hand_made({"alg": "RS256", "typ": "JWT"}, claims()),
-    "HS512": signed(algorithm="HS512"),
+    "HS512": hand_made({"alg": "HS512"}, claims()),
     "no alg": hand_made({"typ": "JWT"}, claims()),
     "alg is a list": hand_made({"alg": ["HS256"]}, claims()),
     "another key": signed(key=OLD_SECRET),
@@ -149,8 +149,6 @@ async def test_every_bad_token_is_the_same_401(
 ) -> None:
     """One answer to all of them; the reason is in the log and nowhere else."""
     token = ATTACKS[name]
-    if name == "with a newline":
-        token = token.encode() if isinstance(token, str) else token
 
     answer = await client.get("/client", headers=bearer(token))
 

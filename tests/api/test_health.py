@@ -87,7 +87,7 @@ async def test_ready_when_every_check_passes(
 
 async def test_every_failing_check_says_why(app: FastAPI, client: httpx.AsyncClient) -> None:
     """503 with a reason each, within the time limit, and without an exception's own text."""
-    checks = {
+    checks: dict[str, Any] = {
         "ok": passes,
         "no": says_no,
         "why": says_why,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC
 from decimal import Decimal
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -71,7 +72,9 @@ def test_a_success_carries_all_five_parts() -> None:
 
 def test_falsy_data_is_data() -> None:
     """0, "" and an empty list are answered as they are."""
-    assert [0, "", [], False] == [success_response(d).data for d in (0, "", [], False)]
+    falsy: list[Any] = [0, "", [], False]
+
+    assert falsy == [success_response(data).data for data in falsy]
 
 
 def test_details_of_any_kind_are_answered() -> None:

@@ -129,7 +129,7 @@ def test_what_agrees_passes(given: dict[str, Any]) -> None:
     validate_shop_context(TOKEN, HEADER, create_logger("shop-service"), **given)
 
 
-MISMATCHES = [
+MISMATCHES: list[tuple[int, str, dict[str, Any]]] = [
     (400, "INVALID_PLATFORM", {"expected_platform": "magento"}),
     (401, "DOMAIN_MISMATCH", {"client_auth": ClientAuthContext("other.example", "", "t")}),
     (403, "INVALID_SCOPE", {"expected_scope": "read"}),
