@@ -185,6 +185,8 @@ class Worker:
         reasons = [] if self.client.is_connected() else [self.client.problem or "not connected"]
         for work in self.works:
             reasons += work.problems
+            if work.pipeline.stray:
+                reasons.append(_stray(work))
             reasons += [source.reason for source in work.sources if source.reason]
         return list(dict.fromkeys(reasons))
 
@@ -220,6 +222,7 @@ class Worker:
     async def _quiet(self) -> None:
         for work in self.works:
             work.surroundings.stopping = True
+            work.pipeline.quiet()
         await asyncio.gather(*(source.quiet() for work in self.works for source in work.sources))
         for work in self.works:
             work.pipeline.hand_back_waiting()
@@ -247,6 +250,14 @@ class Worker:
                     source.close()
             if self._own_client:
                 await self.client.close()
+
+
+def _stray(work: HandlerWork) -> str:
+    return (
+        f"handler {work.handler.name} was given an event of {work.pipeline.stray}, which its "
+        f"subject {work.handler.subject} does not match: its durable was changed; see "
+        "`glam-worker plan`"
+    )
 
 
 def _secret(value: Any) -> str | None:

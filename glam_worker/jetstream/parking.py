@@ -20,6 +20,10 @@ from glam_worker.runtime.protocols import Delivery, Refused
 from glam_worker.topology.specs import due_subject, wait_subject
 
 
+_MESSAGE_ID_BYTES = 96
+"""What the header with the message id adds."""
+
+
 def carrier_id(service: str, handler: str, delivery: JetStreamDelivery) -> str:
     """The ``Nats-Msg-Id`` of whatever is published because of this carrier.
 
@@ -43,10 +47,9 @@ class JetStreamParking:
         assert isinstance(delivery, JetStreamDelivery)  # noqa: S101 - ours
         subject = wait_subject(self._service, self._handler, delivery.carrier)
         msg_id = carrier_id(self._service, self._handler, delivery)
+        headers = _fitted(self._headers(delivery, park), self._client.max_payload - delivery.size)
         try:
-            await self._client.publish_acked(
-                subject, delivery.data, self._headers(delivery, park), msg_id=msg_id
-            )
+            await self._client.publish_acked(subject, delivery.data, headers, msg_id=msg_id)
         except BrokerError as error:
             raise Refused(f"retry of {delivery.subject} was not parked: {error}") from error
 
@@ -70,6 +73,14 @@ class JetStreamParking:
             headers.setdefault(names.GLAM_FIRST_FAILED_AT, names.moment_text(datetime.now(UTC)))
             headers |= error_headers(park.cause)
         return headers
+
+
+def _fitted(headers: dict[str, str], room: int) -> dict[str, str]:
+    """Without diagnostics, where they do not fit beside the body."""
+    for name in (names.GLAM_TRACEBACK, names.GLAM_ERROR_MESSAGE):
+        if names.encoded_size(headers) + _MESSAGE_ID_BYTES > room:
+            headers.pop(name, None)
+    return headers
 
 
 def origin_headers(delivery: JetStreamDelivery) -> dict[str, str]:

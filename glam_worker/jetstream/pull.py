@@ -88,6 +88,7 @@ class PullSource:
         self._asked = 0
         self._scheduled = False
         self._quiet = False
+        self._gone = False
         self._became_live = asyncio.Event()
         self._resuming: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -106,8 +107,6 @@ class PullSource:
         """Ask for no more: unsubscribe, and take what arrives until the server's pong."""
         self._quiet = True
         self._set(PullState.QUIET, "the worker stops")
-        if self._resuming is not None:
-            self._resuming.cancel()
         subscription, self._subscription = self._subscription, None
         if subscription is not None and self._client.is_connected():
             # Its flush must not be cancelled: a late pong would end the client's read loop.
@@ -138,7 +137,7 @@ class PullSource:
     async def wait_live(self) -> bool:
         """True as soon as settlements can be told; False when the consumer is gone."""
         while not self.live:
-            if self.state is PullState.GONE:
+            if self._gone:
                 return False
             self._became_live.clear()
             await self._became_live.wait()
@@ -219,9 +218,6 @@ class PullSource:
     # --- connection ---
 
     def _connection_changed(self, up: bool) -> None:
-        if self._quiet:
-            self.live = up and self.live
-            return
         if up:
             self._resume("a new connection")
         else:
@@ -241,8 +237,7 @@ class PullSource:
 
     def _resume(self, why: str, delay: float = 0.0) -> None:
         self._pause(why)
-        if not self._quiet:
-            self._resuming = asyncio.create_task(self._resumed(delay))
+        self._resuming = asyncio.create_task(self._resumed(delay))
 
     async def _resumed(self, delay: float) -> None:
         pause = 0.25
@@ -251,6 +246,7 @@ class PullSource:
             verdict = await look_up(self._client, self.consumer)
             if verdict.ok and await self._go_live():
                 return
+            self._gone = verdict.gone
             if verdict.gone:
                 self._set(PullState.GONE, verdict.reason)
                 self._drop()
@@ -263,7 +259,8 @@ class PullSource:
 
     async def _go_live(self) -> bool:
         try:
-            await self._subscribe()
+            if not self._quiet:
+                await self._subscribe()
         except NatsError as error:
             self._set(PullState.SILENT, f"cannot subscribe to {self._inbox}: {error}")
             return False
@@ -288,4 +285,5 @@ class PullSource:
         self._inbox_epoch = epoch
 
     def _set(self, state: PullState, reason: str | None) -> None:
-        self.state, self.reason = state, reason
+        if not self._quiet or state is PullState.QUIET:
+            self.state, self.reason = state, reason

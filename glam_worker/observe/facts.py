@@ -77,6 +77,10 @@ class _Observed(WayFacts):
         for listener in self._listeners:
             listener.renewed(count)
 
+    def expired(self, delivery: Delivery) -> None:
+        for other in self._others:
+            other.expired(delivery)
+
     def lapsed(self, delivery: Delivery) -> None:
         self._record.lapsed(delivery)
         for other in self._others:
@@ -108,6 +112,9 @@ class _Harmless(WayFacts):
 
     def renewed(self, count: int) -> None:
         self._tell(self._listener.renewed, count)
+
+    def expired(self, delivery: Delivery) -> None:
+        self._tell(self._listener.expired, delivery)
 
     def lapsed(self, delivery: Delivery) -> None:
         self._tell(self._listener.lapsed, delivery)

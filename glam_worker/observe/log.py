@@ -19,6 +19,8 @@ class WayLog(WayFacts):
 
     def __init__(self, handler: Handler, way: Way) -> None:
         self._about = {"service": handler.service, "handler": handler.name, "way": way}
+        end = "is cancelled" if handler.is_async else "goes on: a thread cannot be cancelled"
+        self._overdue = f"runs longer than its timeout of {handler.options.timeout:g} s, {end}"
         self.says_all = _log.isEnabledFor(logging.DEBUG)
         """Whether acks are said, too."""
 
@@ -59,6 +61,9 @@ class WayLog(WayFacts):
 
     def renewed(self, count: int) -> None:
         """Not said."""
+
+    def expired(self, delivery: Delivery) -> None:
+        _log.warning(self._overdue, extra=self._fields(delivery, None))
 
     def lapsed(self, delivery: Delivery) -> None:
         fields = self._fields(delivery, None)

@@ -10,10 +10,15 @@ from typing import Any
 from glam_shared.correlation import set_correlation_context
 from glam_shared.errors import RequestTimeoutError
 from glam_shared.messaging.envelope import envelope_of
+from glam_worker.declare.filters import matches
 from glam_worker.declare.outcomes import DONE, Invalid, Outcome, Retry, outcome_of
 from glam_worker.runtime.protocols import Delivery
 from glam_worker.runtime.run import CURRENT, Run, Surroundings
 from glam_worker.runtime.stepping import Waiting, begin
+
+
+_SUBJECTS_REMEMBERED = 1024
+"""Subjects of a wildcard that are known to match; more are matched each time."""
 
 
 class WrongEventError(ValueError):
@@ -30,9 +35,21 @@ class Executor:
         self._call = handler.call
         self._is_async = handler.is_async
         self._timeout = handler.options.timeout
+        self._matching = {handler.subject}
         self._fatal = handler.options.retry.fatal
         self._retry_on = handler.options.retry.retry_on
         self._read = envelope_of(handler.payload).from_bytes
+
+    def takes(self, delivery: Delivery) -> bool:
+        """Whether the declared filter matches it; the lane is the handler's own, whatever comes."""
+        subject = delivery.subject
+        if subject in self._matching or delivery.way == "lane":
+            return True
+        if not matches(self._surroundings.handler.subject, subject):
+            return False
+        if len(self._matching) < _SUBJECTS_REMEMBERED:
+            self._matching.add(subject)
+        return True
 
     def decode(self, delivery: Delivery, now: float) -> Run | Invalid:
         """The run that this delivery asks for, begun ``now``, or why it cannot be one."""

@@ -30,7 +30,7 @@ class Pipeline:
     """Starts deliveries as slots are free, settles them, and gives their credits back.
 
     * ``offer``: a delivery arrived;
-    * ``drop`` and ``hand_back_waiting``: what did not start will not;
+    * ``drop``, ``quiet`` and ``hand_back_waiting``: what did not start will not;
     * ``drain`` and ``abort``: the end of what runs.
     """
 
@@ -50,6 +50,8 @@ class Pipeline:
         """Everything that arrived and is not settled: what the lease keeper keeps alive."""
         self.ack_wait = 30.0
         """Seconds, as the server has it."""
+        self.stray: str | None = None
+        """A subject that was handed out although the declared filter does not match it."""
         self.wants_more: Callable[[], None] = lambda: None
         """Called when credits came back."""
         self._executor = executor
@@ -123,6 +125,8 @@ class Pipeline:
     async def _work(self, delivery: Delivery) -> bool:
         """Run and settle one delivery; whether the slot may take another one."""
         started = time.monotonic()
+        if not self._executor.takes(delivery):
+            return await self._refuse(delivery)
         run = self._executor.decode(delivery, started)
         outcome: Outcome | None
         if isinstance(run, Invalid):
@@ -137,6 +141,13 @@ class Pipeline:
         self._start_slot()
         settlement = await self._settler.settle(delivery, settlement, run)
         self._finished(delivery, run, settlement, took)
+        return False
+
+    async def _refuse(self, delivery: Delivery) -> bool:
+        """Hand back what the declared filter does not match: the durable was changed."""
+        self.stray = delivery.subject
+        settlement = await self._settler.settle(delivery, HandBack(self.ack_wait), None)
+        self._finished(delivery, None, settlement, None)
         return False
 
     async def _run(self, run: Run, delivery: Delivery) -> tuple[Outcome | None, bool]:
@@ -187,6 +198,8 @@ class Pipeline:
 
     def _expire(self, task: asyncio.Task[None]) -> None:
         self._cut[task] = "timeout"
+        delivery = self.running[task]
+        self._facts[delivery.way].expired(delivery)
         task.cancel()
 
     def _finished(
@@ -212,9 +225,12 @@ class Pipeline:
             self._facts[way].lapsed(delivery)
             self._release(delivery)
 
-    def hand_back_waiting(self) -> None:
-        """Give back what did not start; nothing starts from now on."""
+    def quiet(self) -> None:
+        """Start nothing from now on."""
         self._closed = True
+
+    def hand_back_waiting(self) -> None:
+        """Give back what did not start."""
         for waiting in self._waiting.values():
             while waiting:
                 delivery = waiting.popleft()

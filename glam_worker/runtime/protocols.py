@@ -129,6 +129,9 @@ class WayFacts(Protocol):
     def renewed(self, count: int) -> None:
         """In-progress acks were sent."""
 
+    def expired(self, delivery: Delivery) -> None:
+        """A run has reached its timeout; it is cancelled where it can be."""
+
     def lapsed(self, delivery: Delivery) -> None:
         """A delivery was dropped because it may be another worker's by now."""
 
