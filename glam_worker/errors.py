@@ -6,6 +6,8 @@
         ├── DeclarationError          a handler is declared wrongly
         │   └── DeclarationErrors     several of them, from one load
         ├── ModuleLoadError           a module cannot be imported or declares nothing
+        │   └── ModuleRaisedError     it raised while it was imported; the cause is its own error
+        ├── Problems                  all that a check found, of any of these kinds
         ├── TopologyError             a stream or consumer cannot be used as it is
         ├── MissingExtraError         an optional package is not installed
         ├── EndpointError             the HTTP endpoint cannot be opened
@@ -54,6 +56,31 @@ class DeclarationErrors(DeclarationError):
 
 class ModuleLoadError(WorkerError):
     """A module could not be imported, or declares no handler."""
+
+
+class ModuleRaisedError(ModuleLoadError):
+    """A module raised while it was imported; ``__cause__`` is what it raised."""
+
+    def __init__(self, module: str, raised: BaseException) -> None:
+        self.module = module
+        super().__init__(
+            f"module {module} raised {type(raised).__name__} while it was imported: {raised}",
+            cause=raised,
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ModuleRaisedError, (self.module, self.__cause__)
+
+
+class Problems(WorkerError):
+    """Everything that a check found, in the order it was met."""
+
+    def __init__(self, problems: Sequence[GlamBaseError]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Problems, (self.problems,)
 
 
 class TopologyError(WorkerError):

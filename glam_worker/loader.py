@@ -12,37 +12,78 @@ from typing import Any
 
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import PROCESS, Registry, collecting_mistakes
-from glam_worker.errors import DeclarationError, DeclarationErrors, ModuleLoadError
+from glam_worker.errors import (
+    DeclarationError,
+    DeclarationErrors,
+    ModuleLoadError,
+    ModuleRaisedError,
+    Problems,
+    WorkerError,
+)
 from glam_worker.listener import Listener
 
 
 def load(modules: Sequence[str]) -> Registry:
     """What the named modules declare.
 
-    Raises DeclarationErrors with every mistake found, and ModuleLoadError for a module that does
-    not exist or that declares nothing. An error raised inside of a user's module is passed on as
-    it is, with the user's own traceback.
+    Goes on after a mistake, so that all are told at once. Raises ModuleLoadError for a module that
+    does not exist or declares nothing, ModuleRaisedError for one that raised while it was imported,
+    DeclarationErrors for wrong declarations, and Problems where there are several kinds.
     """
     _see_working_directory()
     with collecting_mistakes() as mistakes:
-        loaded = [_import(name) for name in modules]
+        loaded, failed = _imported(modules)
+    registry, twice = _gathered(loaded)
+    problems = [*mistakes, *failed, *twice] or _empty(loaded)
+    if problems:
+        raise _as_one(problems)
+    return registry
+
+
+def _imported(modules: Sequence[str]) -> tuple[list[ModuleType], list[ModuleLoadError]]:
+    loaded: list[ModuleType] = []
+    failed: list[ModuleLoadError] = []
+    for name in dict.fromkeys(modules):
+        try:
+            loaded.append(_import(name))
+        except ModuleLoadError as error:
+            failed.append(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise whatever it likes
+            failed.append(ModuleRaisedError(name, error))
+    return loaded, failed
+
+
+def _gathered(loaded: Sequence[ModuleType]) -> tuple[Registry, list[WorkerError]]:
+    """What the modules declare, and what is wrong with all of it together."""
+    problems: list[WorkerError] = []
     registry = Registry()
     try:
         registry = PROCESS.of(loaded)
     except DeclarationError as error:
-        mistakes.append(error)
-    listeners = [listener for module in loaded for listener in _listeners(module)]
-    for listener in dict.fromkeys(listeners):
+        problems.append(error)
+    for listener in dict.fromkeys(each for module in loaded for each in _listeners(module)):
         try:
             registry.add(listener(registry.client()).handler())
         except DeclarationError as error:
-            mistakes.append(error)
-    if mistakes:
-        raise DeclarationErrors(mistakes)
-    for module in loaded:
-        if not PROCESS.handlers_of((module,)) and not _listeners(module):
-            raise ModuleLoadError(_declares_nothing(module))
-    return registry
+            problems.append(error)
+        except Exception as error:  # noqa: BLE001 - the class is the user's
+            problems.append(ModuleRaisedError(listener.__module__, error))
+    return registry, problems
+
+
+def _empty(loaded: Sequence[ModuleType]) -> list[ModuleLoadError]:
+    return [
+        ModuleLoadError(_declares_nothing(module))
+        for module in loaded
+        if not PROCESS.handlers_of((module,)) and not _listeners(module)
+    ]
+
+
+def _as_one(problems: Sequence[WorkerError]) -> WorkerError:
+    wrong = [problem for problem in problems if isinstance(problem, DeclarationError)]
+    if len(wrong) == len(problems):
+        return DeclarationErrors(wrong)
+    return problems[0] if len(problems) == 1 else Problems(problems)
 
 
 def passed_over(registry: Registry) -> list[Handler]:

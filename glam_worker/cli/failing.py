@@ -1,20 +1,22 @@
-"""How commands fail: one message on stderr and an exit code."""
+"""How commands fail: messages on stderr and an exit code."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 import typer
 
-from glam_shared.errors import ConfigurationError, GlamBaseError
-from glam_worker.errors import DeclarationError, MissingExtraError, ModuleLoadError
+if TYPE_CHECKING:
+    from glam_shared.errors import GlamBaseError
 
 FAILED = 1
+"""Exit code: something failed at run time."""
 WRONG = 2
-
-_USAGE = (ConfigurationError, DeclarationError, ModuleLoadError, MissingExtraError)
+"""Exit code: wrong usage, declaration or configuration."""
 
 
 @contextlib.contextmanager
@@ -23,35 +25,60 @@ def explained() -> Iterator[None]:
 
     What is raised inside of a user's module keeps its traceback, and is wrong usage too.
     """
+    from glam_shared.errors import GlamBaseError  # noqa: PLC0415 - --help needs no errors
+
     try:
         yield
     except GlamBaseError as error:
-        typer.echo(f"glam-worker: {error}", err=True)
-        raise typer.Exit(WRONG if isinstance(error, _USAGE) else FAILED) from None
+        for problem in each_of(error):
+            _say(problem)
+        raise typer.Exit(code_of(error)) from None
 
 
-@contextlib.contextmanager
-def importing() -> Iterator[None]:
-    """Show the user's own traceback for an error inside of the user's module."""
-    try:
-        yield
-    except GlamBaseError:
-        raise
-    except (Exception, SystemExit) as error:
-        _show_users_frames(error)
-        raise typer.Exit(WRONG) from None
+def code_of(error: GlamBaseError) -> int:
+    """The exit code for one of our errors."""
+    from glam_shared.errors import ConfigurationError  # noqa: PLC0415
+    from glam_worker.errors import (  # noqa: PLC0415
+        DeclarationError,
+        MissingExtraError,
+        ModuleLoadError,
+        Problems,
+    )
+
+    usage = (ConfigurationError, DeclarationError, MissingExtraError, ModuleLoadError, Problems)
+    return WRONG if isinstance(error, usage) else FAILED
 
 
-def _show_users_frames(error: BaseException) -> None:
+def each_of(error: GlamBaseError) -> tuple[GlamBaseError, ...]:
+    """What one error stands for, where it stands for several."""
+    from glam_worker.errors import DeclarationErrors, Problems  # noqa: PLC0415
+
+    if isinstance(error, Problems):
+        return error.problems
+    return error.mistakes if isinstance(error, DeclarationErrors) else (error,)
+
+
+def _say(problem: GlamBaseError) -> None:
+    from glam_worker.errors import ModuleRaisedError  # noqa: PLC0415
+
+    if isinstance(problem, ModuleRaisedError) and problem.__cause__ is not None:
+        sys.stderr.write(users_traceback(problem.__cause__))
+    for line in str(problem).splitlines():
+        typer.echo(f"glam-worker: {line}", err=True)
+
+
+def users_traceback(error: BaseException) -> str:
+    """The traceback from the user's own first line on; how we came there is of no interest."""
     import traceback  # noqa: PLC0415 - only when it is needed
 
-    frames = error.__traceback__
-    ours = ("glam_worker", "importlib", "<frozen importlib")
-    while frames is not None and frames.tb_next is not None:
-        name = frames.tb_frame.f_globals.get("__name__", "")
-        if not (name.partition(".")[0] in ours or name.startswith("importlib")):
-            break
+    frames = _users_frames(error.__traceback__)
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _users_frames(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None:
+        name = str(frames.tb_frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] not in ("glam_worker", "importlib"):
+            return frames
         frames = frames.tb_next
-    lines = traceback.format_exception(type(error), error, frames)
-    sys.stderr.write("".join(lines))
-    typer.echo("glam-worker: the module above raised while it was imported", err=True)
+    return None

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glam_worker.cli.failing import explained, importing
-from glam_worker.cli.options import Modules, Servers, Service
-from glam_worker.loader import load, passed_over, service_of
-from glam_worker.settings import Settings
+from glam_worker.cli.embedding import own_server
+from glam_worker.cli.failing import explained
+from glam_worker.cli.options import HttpPort, LogFormat, Modules, Servers, Service
 
 if TYPE_CHECKING:
-    from glam_worker.supervisor.link import ParentLink
+    from collections.abc import Callable
+
+    from glam_worker.observe.endpoint import Probes
+    from glam_worker.settings import Settings
 
 
 def run(
@@ -20,53 +22,72 @@ def run(
     service: Service = None,
     servers: Servers = None,
     processes: Annotated[
-        int | None, typer.Option(help="Worker processes. [GLAM_PROCESSES; default: 1]")
+        int | None,
+        typer.Option(metavar="N", help="Worker processes. [GLAM_PROCESSES; default: 1]"),
     ] = None,
     embedded: Annotated[
-        bool, typer.Option("--embedded", help="Start a nats-server for this run.")
+        bool,
+        typer.Option(
+            "--embedded", help="Start a nats-server for this run, stored in .glam/. [GLAM_EMBEDDED]"
+        ),
     ] = False,
-    http_port: Annotated[
-        int | None,
-        typer.Option(help="Port of /metrics, /healthz and /readyz; 0: none. [GLAM_HTTP_PORT]"),
-    ] = None,
-    log_format: Annotated[
-        str | None, typer.Option(metavar="json|text", help="Form of log lines. [GLAM_LOG_FORMAT]")
-    ] = None,
+    http_port: HttpPort = None,
+    log_format: LogFormat = None,
     channel: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work the events of the handlers in MODULE until told to stop.
 
+    The first SIGTERM or Ctrl-C lets running handlers finish, the second does not.
+
     Example: glam-worker run myservice.handlers --servers nats://nats:4222
     """
+    from glam_worker.settings import Settings  # noqa: PLC0415 - --help stays quick
+
+    if embedded and servers:
+        raise typer.BadParameter("--embedded starts a server of its own; leave out one of the two")
     with explained():
-        parent = None if channel is None else _parent(channel)
-        settings = (
-            parent.settings
-            if parent
-            else Settings.load(
-                service=service,
-                nats_servers=servers,
-                processes=processes,
-                embedded=embedded or None,
-                http_port=http_port,
-                log_format=log_format,
-            )
+        if channel is not None:
+            raise typer.Exit(_work_for_parent(modules, channel))
+        settings = Settings.load(
+            service=service,
+            nats_servers=servers,
+            processes=processes,
+            embedded=embedded or None,
+            http_port=http_port,
+            log_format=log_format,
         )
-        name = settings.service or service_of(modules)
-        if settings.processes > 1:
-            from glam_worker.supervisor.life import supervise  # noqa: PLC0415 - seldom needed
-
-            raise typer.Exit(supervise(modules, settings, name))
-        with importing():
-            registry = load(modules)
-        from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
-
-        others, serve = passed_over(registry), parent.serve if parent else None
-        raise typer.Exit(work_until_stopped(registry, settings, name, others, serve))
+        raise typer.Exit(work(modules, settings))
 
 
-def _parent(channel: int) -> ParentLink:
-    """Binds a child of ``--processes`` to its parent."""
+def work(
+    modules: list[str], settings: Settings, serve: Callable[[Probes], None] | None = None
+) -> int:
+    """Check the modules, then work their handlers until told to stop; the exit code."""
+    with own_server(settings) as reachable:
+        if reachable.processes > 1:
+            return _supervise(modules, reachable)
+        return _work(modules, reachable, serve)
+
+
+def _supervise(modules: list[str], settings: Settings) -> int:
+    """The children check the modules: the parent does not import them."""
+    from glam_worker.loader import service_of  # noqa: PLC0415
+    from glam_worker.supervisor.life import supervise  # noqa: PLC0415 - seldom needed
+
+    return supervise(modules, settings, settings.service or service_of(modules))
+
+
+def _work(modules: list[str], settings: Settings, serve: Callable[[Probes], None] | None) -> int:
+    from glam_worker.cli.checking import checked  # noqa: PLC0415 - --help stays quick
+    from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
+
+    found = checked(modules, settings)
+    return work_until_stopped(found.registry, settings, found.service, found.passed_over, serve)
+
+
+def _work_for_parent(modules: list[str], channel: int) -> int:
+    """As a child of ``--processes``, bound to its parent."""
     from glam_worker.supervisor.link import ParentLink  # noqa: PLC0415 - in children only
 
-    return ParentLink(channel)
+    parent = ParentLink(channel)
+    return work(modules, parent.settings, parent.serve)

@@ -18,6 +18,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 STOPS_WITHIN = 15.0
 """Seconds the command may take to stop before it is killed."""
@@ -30,7 +31,7 @@ def main(command: list[str]) -> int:
     """Run the command until it ends, or until the parent is gone."""
     parent = os.getppid()
     wake = _wakes_on_signals()
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - what the parent gave
         command,
         stdin=subprocess.DEVNULL,
         stdout=2,
@@ -55,7 +56,7 @@ def _wakes_on_signals() -> int:
     return reading
 
 
-def _ends_with_us(pid: int) -> object:
+def _ends_with_us(pid: int) -> Callable[[], None] | None:
     """What the child does before it becomes the command. Linux only; elsewhere the pipe is all."""
     if not sys.platform.startswith("linux"):
         return None

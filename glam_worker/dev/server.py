@@ -101,6 +101,12 @@ class EmbeddedServer:
                 os.kill(self.pid, signal.SIGKILL)
         self.stop()
 
+    def trouble(self) -> str | None:
+        """Why it does not run although it was started; None while it does."""
+        if self._guard is not None and self._guard.poll() is not None:
+            return self._failure("ended")
+        return None
+
     def __enter__(self) -> EmbeddedServer:
         return self.start()
 
@@ -122,7 +128,7 @@ class EmbeddedServer:
         configuration.write_text(json.dumps(self._configuration(), indent=2))
         with self._opened_log() as log:
             self._log_start = log.tell()
-            self._guard = subprocess.Popen(
+            process = self._guard = subprocess.Popen(  # noqa: S603 - paths of our own
                 [sys.executable, "-I", "-S", guard.__file__, str(binary), "-c", configuration],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -130,8 +136,7 @@ class EmbeddedServer:
                 pass_fds=(self._lock.fd,),
                 start_new_session=True,  # Ctrl-C is for us: the server stops after the worker
             )
-        assert self._guard.stdout is not None, "stdout=PIPE"
-        self.pid = int(self._guard.stdout.readline().strip() or 0)
+        self.pid = int((process.stdout and process.stdout.readline().strip()) or 0)
 
     def _configuration(self) -> dict[str, Any]:
         jetstream = {"store_dir": str(self.store)} | self._config.get("jetstream", {})

@@ -64,14 +64,21 @@ def is_secret(info: FieldInfo) -> bool:
     return "SecretStr" in str(info.annotation)
 
 
-def shown(info: FieldInfo, value: Any) -> str:
-    """A value for people: secrets are masked, those inside of addresses too."""
+def masked(info: FieldInfo, value: Any) -> Any:
+    """A value without its secrets, those inside of addresses too."""
+    if value is None:
+        return None
     if is_secret(info):
         return _MASK
-    text = value if isinstance(value, str) else repr(value)
-    text = _USER_IN_ADDRESS.sub(r"\1", text)
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return repr(text) if isinstance(value, str) else text
+    if isinstance(value, str):
+        return _USER_IN_ADDRESS.sub(r"\1", value)
+    return tuple(masked(info, part) for part in value) if isinstance(value, tuple) else value
+
+
+def shown(info: FieldInfo, value: Any) -> str:
+    """A value in a message: masked, and not too long."""
+    text = repr(masked(info, value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def allowed(info: FieldInfo) -> str | None:

@@ -1,0 +1,91 @@
+"""Everything that can be checked without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from glam_shared.errors import ConfigurationError, GlamBaseError
+from glam_worker.declare.filters import covers
+from glam_worker.declare.handler import Handler
+from glam_worker.declare.options import NAME
+from glam_worker.declare.registry import Registry
+from glam_worker.errors import DeclarationError, Problems
+from glam_worker.loader import load, passed_over, service_of
+from glam_worker.settings import Settings
+from glam_worker.topology.specs import EVENT_SUBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What modules declare, and what is to be said about it."""
+
+    registry: Registry
+    service: str
+    passed_over: tuple[Handler, ...]
+    """Handlers that were imported along the way and are not worked."""
+    warnings: tuple[str, ...]
+
+
+def checked(modules: Sequence[str], settings: Settings) -> Checked:
+    """Load the modules and check all they declare.
+
+    Raises Problems with every mistake found, and what ``load`` raises.
+    """
+    registry = load(modules)
+    service = settings.service or service_of(modules)
+    problems = [*_name_problems(service), *_fit_problems(registry, settings)]
+    if problems:
+        raise Problems(problems)
+    registry = registry.served_by(service)
+    others = tuple(passed_over(registry))
+    return Checked(registry, service, others, tuple(_warnings(registry, others, settings)))
+
+
+# --- mistakes ---
+
+
+def _name_problems(service: str) -> Iterator[GlamBaseError]:
+    if not NAME.fullmatch(service):
+        yield ConfigurationError(
+            f"the service's name {service!r}, from the first module, cannot be part of a durable's "
+            "name; give one with --service or GLAM_SERVICE: 1 to 64 of A-Z a-z 0-9 _ -"
+        )
+
+
+def _fit_problems(registry: Registry, settings: Settings) -> Iterator[GlamBaseError]:
+    """What each handler allows by itself, and all of them together do not."""
+    handlers = registry.handlers
+    limit = settings.max_in_flight
+    if limit is not None and limit < 2 * len(handlers):
+        yield ConfigurationError(
+            f"GLAM_MAX_IN_FLIGHT is {limit}; {len(handlers)} handlers need at least "
+            f"{2 * len(handlers)}, one message for each of their two ways"
+        )
+    by_name = {handler.name: handler for handler in handlers}
+    for handler in handlers:
+        for name in set(handler.options.previously) & by_name.keys():
+            yield DeclarationError(
+                f"previously={name!r} names a handler that still exists, at "
+                f"{by_name[name].where}; a handler takes over from one that is gone",
+                where=handler.where,
+            )
+
+
+# --- warnings ---
+
+
+def _warnings(registry: Registry, others: Sequence[Handler], settings: Settings) -> Iterator[str]:
+    for handler in others:
+        yield (
+            f"handler {handler.name} ({handler.where}) was imported along the way and is not "
+            f"worked; name its module {handler.module} to work it"
+        )
+    for handler in registry.handlers:
+        ours = any(covers(held, handler.subject) for held in EVENT_SUBJECTS)
+        if handler.options.stream is None and not ours:
+            yield (
+                f"handler {handler.name} ({handler.where}): {settings.events_stream} would hold "
+                f"{' and '.join(EVENT_SUBJECTS)}, not {handler.subject}; the server must have "
+                "another stream for it"
+            )
