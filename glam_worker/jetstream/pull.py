@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging import JetStreamClient, client_internals
 from glam_worker.jetstream.consumers import ConsumerRef, look_up
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.outbox import Outbox
@@ -109,10 +109,7 @@ class PullSource:
         self._set(PullState.QUIET, "the worker stops")
         subscription, self._subscription = self._subscription, None
         if subscription is not None and self._client.is_connected():
-            # Its flush must not be cancelled: a late pong would end the client's read loop.
-            drained = asyncio.ensure_future(subscription.drain())
-            await asyncio.wait([drained], timeout=2.0)
-            drained.add_done_callback(lambda task: task.cancelled() or task.exception())
+            await client_internals.drain(subscription, timeout=2.0)
         self._credits.returned(self.way)
 
     def close(self) -> None:
@@ -173,7 +170,7 @@ class PullSource:
 
     # --- taking ---
 
-    async def _arrived(self, msg: Msg) -> None:
+    def _arrived(self, msg: Msg) -> None:
         self._heard = time.monotonic()
         if msg.reply.startswith(_ACK):
             delivery = JetStreamDelivery(msg, self)
@@ -281,7 +278,8 @@ class PullSource:
             with contextlib.suppress(NatsError):
                 await old.unsubscribe()
         self._inbox = client.new_inbox()
-        self._subscription = await client.subscribe(f"{self._inbox}.*", cb=self._arrived)
+        self._subscription = await client.subscribe(f"{self._inbox}.*", pending_bytes_limit=0)
+        client_internals.deliver_directly(self._subscription, self._arrived)
         self._inbox_epoch = epoch
 
     def _set(self, state: PullState, reason: str | None) -> None:
