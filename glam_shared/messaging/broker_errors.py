@@ -10,10 +10,12 @@ callers catch one tree.
         ├── ConnectionLost          the connection broke (or was closed) before the answer came
         ├── NoAnswer                the server did not answer in time
         ├── NobodyListens           no stream or no JetStream listens on the subject
+        ├── NotSendable             a subject or header the protocol does not allow; not sent
         ├── PermissionDenied        the server refused to let this user publish or subscribe
         ├── ApiError                JetStream answered a request with an error
         │   └── NotFound            ... the stream, consumer or message does not exist
         └── PublishFailed           a message is not known to be stored
+            ├── BulkFailed              some of many messages are not known to be stored
             ├── MessageTooLarge     larger than the server or the publisher allows; not sent
             └── PublishRefused      the stream answered that it will not store it
 """
@@ -48,7 +50,9 @@ class ServerTooOld(ConnectionFailed):
 
     def __init__(self, server: str, *, found: str, needed: str) -> None:
         cause = f"nats-server {found} is too old: {needed} or newer is needed"
-        super().__init__(f"{server}: {cause}. Upgrade the server.", servers=[server], causes=[cause])
+        super().__init__(
+            f"{server}: {cause}. Upgrade the server.", servers=[server], causes=[cause]
+        )
         self.found = found
         self.needed = needed
 
@@ -77,13 +81,19 @@ class NobodyListens(BrokerError):
         self.subject = subject
 
 
+class NotSendable(BrokerError):
+    """The subject or a header is not allowed by the protocol; nothing was sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
 class PermissionDenied(BrokerError):
     """The server does not allow this user to publish to, or subscribe to, a subject."""
 
     def __init__(self, operation: str) -> None:
         super().__init__(
-            f"The server does not allow this user to {operation}. "
-            "Add it to the user's permissions."
+            f"The server does not allow this user to {operation}. Add it to the user's permissions."
         )
         self.operation = operation
 
@@ -146,3 +156,23 @@ class PublishRefused(PublishFailed):
         self.api_code = code
         self.err_code = err_code
         self.description = description
+
+
+class BulkFailed(PublishFailed):
+    """Publishing many stopped at the first that failed.
+
+    `failures` holds (position, error); all others before `taken` are stored, and nothing from
+    position `taken` on was sent.
+    """
+
+    def __init__(self, failures: Sequence[tuple[int, Exception]], *, taken: int) -> None:
+        position, first = failures[0]
+        super().__init__(
+            f"{len(failures)} of the first {taken} messages are not known to be stored; "
+            f"number {position}: {first}",
+            subject=getattr(first, "subject", ""),
+            retryable=bool(getattr(first, "retryable", False)),
+            cause=first,
+        )
+        self.failures = tuple(failures)
+        self.taken = taken

@@ -10,6 +10,7 @@ import time
 from nats.aio.client import Client
 
 from glam_shared.errors import ConfigurationError
+from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import client_internals, credentials, server_address
 from glam_shared.messaging.backoff import reconnect_delay
 from glam_shared.messaging.broker_errors import ConnectionFailed, ConnectionLost, PermissionDenied
@@ -31,7 +32,7 @@ class Connection:
     * Applies the watchdog's remedies.
     """
 
-    def __init__(self, log: logging.Logger, timings: Timings) -> None:
+    def __init__(self, log: logging.Logger | ServiceLogger, timings: Timings) -> None:
         self._log = log
         self._timings = timings
         self._client: Client | None = None
@@ -39,8 +40,11 @@ class Connection:
         self._watchdog = Watchdog(self._examine, self._treat, timings)
         self._watching: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
+        self._torn_down = False
         self._teardown_since: float | None = None
         self.epoch = 0
+        self.opened = 0
+        """How many epochs began with `open`."""
         self.problem: str | None = "not connected yet"
         self.changes: Listeners[bool] = Listeners()
         self.denials: Listeners[PermissionDenied] = Listeners()
@@ -61,6 +65,12 @@ class Connection:
             and client.is_connected
             and not client_internals.read_loop_ended(client)
         )
+
+    def present_problem(self) -> str | None:
+        """Why it is not up; None while it is."""
+        if self.is_up():
+            return None
+        return self.problem or "the connection is dead and about to be renewed"
 
     async def wait_up(self, timeout: float | None) -> bool:
         """Wait until it is up, at most *timeout* seconds; says whether it is."""
@@ -85,6 +95,7 @@ class Connection:
         except TimeoutError:
             raise dialer.failure(within=timeout) from None
         self._dialer = dialer
+        self.opened += 1
         self._adopt(client)
         self._watching = asyncio.create_task(self._watchdog.run(), name="nats-watchdog")
 
@@ -114,7 +125,7 @@ class Connection:
             self._log.warning("%s", denied)
             self.denials.tell(denied)
         elif self._up.is_set():
-            self._log.warning("NATS reported: %s", error or type(error).__name__)
+            self._log.warning("NATS reported: %s", str(error) or type(error).__name__)
         else:
             self._trouble(f"cannot reconnect: {explain(error).text}")
 
@@ -122,13 +133,12 @@ class Connection:
         """The socket is closed; nothing that waited for it may go out on the next one."""
         if client is self._client:
             client_internals.drop_unsent(client)
-            self._teardown_since = None
+            self._torn_down = True
             self._fall("disconnected")
 
     def on_reconnected(self, client: Client) -> None:
         """It stands again."""
         if client is self._client:
-            self._teardown_since = None
             self._rise(client)
 
     def on_closed(self, client: Client) -> None:
@@ -152,11 +162,9 @@ class Connection:
         )
 
     def _teardown(self, client: Client) -> float:
-        if not client.is_reconnecting or not self._up.is_set():
-            in_teardown = self._teardown_since is not None and client.is_reconnecting
-            if not in_teardown:
-                self._teardown_since = None
-                return 0.0
+        if self._torn_down or not client.is_reconnecting:
+            self._teardown_since = None
+            return 0.0
         if self._teardown_since is None:
             self._teardown_since = time.monotonic()
             self._fall("the server does not answer")
@@ -164,7 +172,9 @@ class Connection:
 
     async def _treat(self, remedy: Remedy) -> None:
         client = self.client
-        self._log.warning("NATS connection: %s (%s)", remedy.value, self.problem or "its loops ended")
+        self._log.warning(
+            "NATS connection: %s (%s)", remedy.value, self.problem or "its loops ended"
+        )
         if remedy is Remedy.RECONNECT:
             await client.force_reconnect()
         elif remedy is Remedy.ABORT:
@@ -175,7 +185,6 @@ class Connection:
     async def _replace(self, old: Client) -> None:
         self._fall("closed")
         client_internals.release(old)
-        self._teardown_since = None
         round_ = 0
         while (client := await self._again()) is None:
             refused = any(cause.refused for cause in self._dial.causes.values())
@@ -221,6 +230,7 @@ class Connection:
             client_internals.release(client)
             return
         self.epoch += 1
+        self._torn_down = False
         self.problem = None
         self._up.set()
         client_internals.when_read_loop_ends(client, self._watchdog.look_now)
@@ -242,7 +252,9 @@ class Connection:
         exposed = [
             server_address.redact(address)
             for address in options.servers
-            if not (server_address.is_loopback(address) or server_address.is_encrypted_scheme(address))
+            if not (
+                server_address.is_loopback(address) or server_address.is_encrypted_scheme(address)
+            )
         ]
         if exposed and not options.tls_files and credentials.sends_password(options):
             self._log.warning(

@@ -6,7 +6,9 @@ import re
 
 from glam_shared.messaging.broker_errors import PermissionDenied
 
-_DENIAL = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE)
+_DENIAL = re.compile(
+    r'permissions violation for (publish|subscription) to "([^"]+)"', re.IGNORECASE
+)
 
 
 def denial_in(text: str) -> PermissionDenied | None:

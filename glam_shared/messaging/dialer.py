@@ -33,7 +33,8 @@ class Dialer:
         self._timings = timings
         self._callbacks = callbacks
         self.causes = {
-            server_address.redact(address): Cause("no answer in time") for address in options.servers
+            server_address.redact(address): Cause("no answer in time")
+            for address in options.servers
         }
         """Why each server could not be reached when it was last tried."""
 
@@ -63,7 +64,9 @@ class Dialer:
             client_internals.release(client)
             raise
         client.options.update(allow_reconnect=True, max_reconnect_attempts=-1)
-        client_internals.add_servers(client, map(server_address.without_user, self._options.servers))
+        client_internals.add_servers(
+            client, map(server_address.without_user, self._options.servers)
+        )
         bridge.listen()
         return client
 
