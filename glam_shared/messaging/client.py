@@ -54,7 +54,7 @@ class JetStreamClient:
         log = logger or logging.getLogger("glam_shared.messaging")
         self._connection = Connection(log, timings or Timings())
         self._mux = ReplyMux()
-        self._clock = ServerClock()
+        self._clock = ServerClock(log)
         self._api = JetStreamApi(self._connection, self._mux, self._clock)
         self._publisher = AckedPublisher(self._connection, self._mux)
         self._streams = Streams(self._api, log)

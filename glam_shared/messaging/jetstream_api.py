@@ -48,7 +48,7 @@ class JetStreamApi:
             self._connection.client, subject, payload, None, max(deadline - loop.time(), 0.0)
         )
         answer = _read(operation, message.data)
-        self._clock.note(answer.get("ts"), time.monotonic() - asked)
+        self._clock.hear(answer.get("ts"), asked)
         return answer
 
 
