@@ -101,6 +101,7 @@ async def test_stopping_under_load_loses_nothing(service: Service) -> None:
     """
     SIGTERM ends with 0 while events are worked; what was not handled is handled by the next run.
     """
+    service.declare(body="await asyncio.sleep(0.1)")
     run = service.run(2)
     children = run.await_all_ready()
     await publish(service.server, EVENTS)
@@ -111,7 +112,9 @@ async def test_stopping_under_load_loses_nothing(service: Service) -> None:
     assert run.code() == 0
     assert not any(map(alive, children))
     assert run.errors == ""
+    assert len(service.handled()) < len(EVENTS)
     again = service.run(2)
+    again.await_all_ready()
     until(lambda: _all_handled(service), "all events are handled")
     assert sum(service.handled().values()) == len(EVENTS)
     again.signal(signal.SIGINT)
