@@ -8,6 +8,7 @@
         ├── ModuleLoadError           a module cannot be imported or declares nothing
         │   └── ModuleRaisedError     it raised while it was imported; the cause is its own error
         ├── Problems                  all that a check found, of any of these kinds
+        ├── UsageError                a command was given something it cannot take
         ├── TopologyError             a stream or consumer cannot be used as it is
         ├── MissingExtraError         an optional package is not installed
         ├── EndpointError             the HTTP endpoint cannot be opened
@@ -81,6 +82,10 @@ class Problems(WorkerError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return Problems, (self.problems,)
+
+
+class UsageError(WorkerError):
+    """A command was given something it cannot take; the message names the option."""
 
 
 class TopologyError(WorkerError):

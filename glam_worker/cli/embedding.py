@@ -29,11 +29,22 @@ def own_server(settings: Settings) -> Iterator[Settings]:
 @contextlib.contextmanager
 def embedded_server() -> Iterator[EmbeddedServer]:
     """A server with its store in ``.glam/``, on the usual port if that is free."""
-    from glam_worker.dev.ports import is_free  # noqa: PLC0415 - only for an embedded server
-    from glam_worker.dev.server import EmbeddedServer  # noqa: PLC0415
-
-    with EmbeddedServer(port=USUAL_PORT if is_free(USUAL_PORT) else 0) as server:
+    with _started() as server:
         note(f"glam-worker: nats-server listens at {server.url}, its store is {server.store}")
         if server.port != USUAL_PORT:
             note(f"glam-worker: for other commands: export GLAM_NATS_SERVERS={server.url}")
         yield server
+
+
+def _started() -> EmbeddedServer:
+    from glam_worker.dev.ports import is_free  # noqa: PLC0415 - only for an embedded server
+    from glam_worker.dev.server import EmbeddedServer  # noqa: PLC0415
+    from glam_worker.errors import EmbeddedServerError  # noqa: PLC0415
+
+    if is_free(USUAL_PORT):
+        try:
+            return EmbeddedServer(port=USUAL_PORT).start()
+        except EmbeddedServerError:
+            if is_free(USUAL_PORT):
+                raise  # the port was not the matter
+    return EmbeddedServer().start()

@@ -43,10 +43,14 @@ def code_of(error: GlamBaseError) -> int:
         MissingExtraError,
         ModuleLoadError,
         Problems,
+        UsageError,
     )
 
-    usage = (ConfigurationError, DeclarationError, MissingExtraError, ModuleLoadError, Problems)
-    return WRONG if isinstance(error, usage) else FAILED
+    wrong = (
+        *(ConfigurationError, DeclarationError, MissingExtraError, ModuleLoadError),
+        *(Problems, UsageError),
+    )
+    return WRONG if isinstance(error, wrong) else FAILED
 
 
 def each_of(error: GlamBaseError) -> tuple[GlamBaseError, ...]:

@@ -79,9 +79,10 @@ def _supervise(modules: list[str], settings: Settings) -> int:
 
 def _work(modules: list[str], settings: Settings, serve: Callable[[Probes], None] | None) -> int:
     from glam_worker.cli.checking import checked  # noqa: PLC0415 - --help stays quick
-    from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
 
     found = checked(modules, settings)
+    from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
+
     return work_until_stopped(found.registry, settings, found.service, found.passed_over, serve)
 
 

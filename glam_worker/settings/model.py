@@ -201,6 +201,22 @@ class Settings(BaseSettings):
         """Where ``load`` with the same arguments takes each setting from."""
         return origins(cls, {name: value for name, value in given.items() if value is not None})
 
+    def connection(self) -> dict[str, Any]:
+        """What ``JetStreamClient.connect`` is to be given, but for ``name`` and ``timeout``."""
+        return {
+            "servers": self.nats_servers,
+            "user": self.nats_user,
+            "password": _revealed(self.nats_password),
+            "token": _revealed(self.nats_token),
+            "credentials": self.nats_credentials,
+            "nkey_seed": _revealed(self.nats_nkey_seed),
+            "tls_ca": self.nats_tls_ca,
+            "tls_cert": self.nats_tls_cert,
+            "tls_key": self.nats_tls_key,
+            "inbox_prefix": self.nats_inbox_prefix,
+            "domain": self.js_domain,
+        }
+
     def at(self, server: str) -> Settings:
         """These settings for a server that asks for no credentials and no TLS."""
         nothing = dict.fromkeys(_OF_OTHER_SERVERS)
@@ -218,6 +234,10 @@ _OF_OTHER_SERVERS = (
     "nats_tls_key",
     "js_domain",
 )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _unreadable(error: OSError | UnicodeDecodeError) -> str:

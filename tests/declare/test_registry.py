@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,7 +12,12 @@ import pytest
 from pydantic import BaseModel
 
 from glam_worker.declare.registry import PROCESS, Registry
-from glam_worker.errors import DeclarationError, DeclarationErrors, ModuleLoadError
+from glam_worker.errors import (
+    DeclarationError,
+    DeclarationErrors,
+    ModuleLoadError,
+    ModuleRaisedError,
+)
 from glam_worker.loader import load, passed_over, service_of
 
 SUBJECT = "evt.order.placed.v1"
@@ -198,11 +204,14 @@ def test_a_module_that_cannot_be_worked_is_named(shop: Path, name: str, words: s
 
 
 def test_an_error_inside_of_a_users_module_is_not_hidden(shop: Path) -> None:
-    """What a module raises while it is imported comes through as it is."""
+    """What a module raises while it is imported is kept as the cause, with its traceback."""
     write(shop, "kit_broken", "import not_there_at_all\n")
 
-    with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
+    with pytest.raises(ModuleRaisedError, match="kit_broken") as caught:
         load(["kit_broken"])
+
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    assert "kit_broken.py" in "".join(traceback.format_exception(caught.value.__cause__))
 
 
 def test_a_module_has_one_lifespan() -> None:
