@@ -29,7 +29,7 @@ from glam_shared.messaging.publish_ack import PubAck
 from glam_shared.messaging.reply_mux import ReplyMux
 from glam_shared.messaging.server_address import split_servers
 from glam_shared.messaging.server_clock import ServerClock
-from glam_shared.messaging.streams import StreamSummary, Streams
+from glam_shared.messaging.streams import Streams, StreamSummary
 
 __all__ = ["JetStreamClient", "Message", "PubAck", "StreamSummary"]
 

@@ -72,5 +72,5 @@ class CallbackBridge:
             return
         try:
             call()
-        except Exception:
+        except Exception:  # noqa: BLE001 - it would end the read loop
             _log.exception("A connection callback failed; the connection goes on.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import ssl
@@ -12,6 +11,10 @@ from glam_shared.errors import ConfigurationError
 from glam_shared.messaging.credentials import CredentialsUnreadable, PlainConnection
 
 _REFUSALS = ("authorization", "authentication", "revoked", "credentials", "account")
+
+
+_REFUSED_BY_ALL = f"[Errno {errno.ECONNREFUSED}]"
+"""Said of a name with several addresses, whose errors asyncio lumps together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,18 @@ class Cause:
 
 def explain(error: BaseException) -> Cause:
     """The cause behind *error*, which an attempt to connect raised."""
+    if isinstance(error, OSError):
+        return _explain_system(error)
     match error:
         case CredentialsUnreadable() | ConfigurationError():
             return Cause(str(error), lasting=True)
         case PlainConnection():
             return Cause("TLS was asked for and the server does not offer it", lasting=True)
+    return _explain_answer(str(error))
+
+
+def _explain_system(error: OSError) -> Cause:
+    match error:
         case ssl.SSLCertVerificationError():
             why = f"TLS: the server's certificate is not trusted: {error.verify_message}"
             return Cause(why, lasting=True)
@@ -39,17 +49,13 @@ def explain(error: BaseException) -> Cause:
             return Cause(f"TLS: {error.reason or error}", lasting=True)
         case socket.gaierror():
             return Cause(f"DNS: the host name cannot be resolved ({error.strerror})")
-        case ConnectionRefusedError():
-            return Cause("connection refused: no server listens there")
-        case asyncio.TimeoutError():
-            return Cause("no answer in time")
         case FileNotFoundError() | PermissionError():
             return Cause(f"{error.filename}: {error.strerror}", lasting=True)
-        case OSError() if f"[Errno {errno.ECONNREFUSED}]" in str(error):
-            return Cause("connection refused: no server listens there")
-        case OSError():
-            return Cause(error.strerror or str(error) or type(error).__name__)
-    return _explain_answer(str(error))
+        case TimeoutError():
+            return Cause("no answer in time")
+    if isinstance(error, ConnectionRefusedError) or _REFUSED_BY_ALL in str(error):
+        return Cause("connection refused: no server listens there")
+    return Cause(error.strerror or str(error) or type(error).__name__)
 
 
 def is_refusal(text: str) -> bool:

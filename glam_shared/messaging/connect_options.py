@@ -47,7 +47,7 @@ class Timings:
     """One step of an attempt: the TCP connection, the server's greeting, its pong."""
     ping_interval: float = 5.0
     outstanding_pings: int = 2
-    """A server that leaves this many pings unanswered is dropped at the next one: after 15 s at most."""
+    """A server that leaves so many pings unanswered is dropped at the next: after 15 s at most."""
     hung_teardown: float = 3.0
     """A dead socket that is not closed after this long is aborted; after twice that, replaced."""
     watch_period: float = 1.0

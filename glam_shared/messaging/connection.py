@@ -204,7 +204,7 @@ class Connection:
 
     @property
     def _dial(self) -> Dialer:
-        assert self._dialer is not None, "set by `open`"
+        assert self._dialer is not None, "set by `open`"  # noqa: S101 - for the type checker
         return self._dialer
 
     # --- states ---

@@ -119,7 +119,7 @@ def _signed(seed: Callable[[], str], guard: Guard) -> dict[str, Any]:
 
 def _key_pair(seed: str) -> Any:
     try:
-        import nkeys
+        import nkeys  # noqa: PLC0415 - only for those who sign
     except ImportError as error:
         raise ConfigurationError(
             "Credentials files and nkeys need the package nkeys: pip install nats-py[nkeys]."

@@ -11,10 +11,11 @@ from nats.aio.client import Client
 
 from glam_shared.messaging import client_internals, credentials, server_address
 from glam_shared.messaging.broker_errors import ConnectionFailed, ServerTooOld
+from glam_shared.messaging.client_callbacks import CallbackBridge, Callbacks
 from glam_shared.messaging.connect_causes import Cause, explain
 from glam_shared.messaging.connect_options import ConnectOptions, Timings
+from glam_shared.messaging.hardened_client import HardenedClient
 from glam_shared.messaging.reconnect import Reconnector, require_encryption
-from glam_shared.messaging.client_callbacks import CallbackBridge, Callbacks
 
 _CLOSE_WAIT = 0.5
 """Seconds nats-py waits, when it is closed, for a reconnect that was under way."""
@@ -48,13 +49,13 @@ class Dialer:
                 return await self.one(address)
             except ServerTooOld:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is the cause
                 self.causes[server_address.redact(address)] = explain(error)
         return None
 
     async def one(self, address: str) -> Client:
         """A client connected to *address*; raises what the attempt raised."""
-        client = Client()
+        client = HardenedClient()
         bridge = CallbackBridge(client, self._callbacks)
         try:
             async with asyncio.timeout(self._timings.attempt):
@@ -117,5 +118,5 @@ def server_version(client: Client) -> str:
 
 def version_key(version: str) -> tuple[int, ...]:
     """What to compare versions by: a pre-release counts as its release."""
-    numbers = re.findall(r"\d+", version.split("-")[0].split("+")[0])
+    numbers = re.findall(r"\d+", re.split(r"[-+]", version, maxsplit=1)[0])
     return tuple(int(number) for number in numbers[:3])

@@ -31,5 +31,5 @@ class Listeners(Generic[_T]):
         for listener in tuple(self._listeners):
             try:
                 listener(fact)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a listener is not ours
                 _log.exception("A listener of the NATS connection failed; the others go on.")

@@ -36,7 +36,7 @@ class Reconnector:
         client_internals.drop_unsent(self._client)
         try:
             self.renew_identity()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - see above
             self._callbacks.on_error(self._client, error)
         self._start_anew_after_success()
         round_, place = divmod(self._attempt, len(servers))

@@ -41,11 +41,10 @@ class ServerClock:
         It is taken to be that of the middle between question and answer.
         """
         moment = read_moment(text)
-        if moment is None:
-            return
-        now = time.monotonic()
-        self._told = moment + timedelta(seconds=max(0.0, now - asked) / 2), now
-        self._say_skew()
+        if moment is not None:
+            now = time.monotonic()
+            self._told = moment + timedelta(seconds=(now - asked) / 2), now
+            self._say_skew()
 
     def _say_skew(self) -> None:
         skewed = abs(self.offset) > _SKEW

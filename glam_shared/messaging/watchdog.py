@@ -78,7 +78,7 @@ class Watchdog:
             await self._pause()
             try:
                 await self._look()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the watch must go on
                 _log.exception("The watch over the NATS connection failed; it goes on.")
                 await asyncio.sleep(self._timings.watch_period)
 

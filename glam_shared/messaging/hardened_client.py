@@ -1,0 +1,45 @@
+"""nats-py's client, without the ways in which one message or one pong ends its read loop.
+
+Written against nats-py 2.16.0. The watchdog heals an ended read loop; this spares it the work,
+and above all the message that would end the loop again at each delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+
+class HardenedClient(Client):
+    """A client whose read loop survives what a server may send.
+
+    * A pong for a flush that nobody waits for any more.
+    * A subject that is not UTF-8: the server stores and delivers such messages.
+    * Headers that cannot be parsed: the server does not look at them.
+    """
+
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+    async def _process_headers(self, headers: Any) -> dict[str, str] | None:
+        try:
+            return await super()._process_headers(headers)
+        except (IndexError, UnicodeDecodeError):
+            return None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        return self.msg_class(
+            subject=subject.decode("utf-8", "replace"),
+            reply=reply.decode("utf-8", "replace"),
+            data=data,
+            headers=headers,
+            _client=self,
+            _sid=sid,
+        )
