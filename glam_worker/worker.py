@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from contextlib import AsyncExitStack
@@ -69,6 +68,7 @@ class Worker:
         self.levels: Levels | None = None
         self.stopping = False
         self._own_client = False
+        self._outbox = Outbox(self.client)
         self.started_at: float | None = None
         self._looking: asyncio.Task[None] | None = None
         self._lifespans = AsyncExitStack()
@@ -121,7 +121,7 @@ class Worker:
         states = await self._enter_lifespans()
         assembly = Assembly(
             client=self.client,
-            outbox=Outbox(self.client),
+            outbox=self._outbox,
             publisher=EventPublisher(self.client, self.service),
             settings=self.settings,
             facts=self.observers,
@@ -239,8 +239,7 @@ class Worker:
         self.ticker.stop()
         if self._looking is not None:
             self._looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)  # what was told last leaves with this turn
+        self._outbox.flush()
         try:
             await self._lifespans.aclose()
         finally:

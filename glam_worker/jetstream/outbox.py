@@ -1,14 +1,21 @@
-"""What is told to the server about deliveries, joined into one write a turn of the loop."""
+"""What is told to the server about deliveries: few writes for many messages."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 
 from glam_shared.messaging import JetStreamClient, client_internals
 
+_GAP = 0.001
+"""Seconds between two writes of acks under load: a system call costs more than ten acks."""
+
 
 class Outbox:
-    """Collects publishes and writes them once per turn of the event loop.
+    """Collects publishes and writes them together.
+
+    What comes after a pause is written at the end of this turn of the event loop, as is every
+    pull request; acks that follow closely wait for a millisecond's worth of others.
 
     What was collected for a connection that is gone is forgotten: the server delivers again, and
     a settlement that arrived later could complete another event of the same sequence.
@@ -18,23 +25,36 @@ class Outbox:
         self._client = client
         self._commands: list[str] = []
         self._epoch = 0
+        self._written = 0.0
+        self._planned: asyncio.Handle | None = None
 
     def send(self, subject: str, body: str) -> None:
-        """Publish ``body`` (ASCII) at the end of this turn."""
-        self._add(f"PUB {subject} {len(body)}\r\n{body}\r\n")
+        """Publish ``body`` (ASCII) within a millisecond."""
+        self._commands.append(f"PUB {subject} {len(body)}\r\n{body}\r\n")
+        if self._planned is None:
+            self._plan()
 
     def request(self, subject: str, reply: str, body: str) -> None:
-        """The same, with the subject that answers go to."""
-        self._add(f"PUB {subject} {reply} {len(body)}\r\n{body}\r\n")
-
-    def _add(self, command: str) -> None:
-        if not self._commands:
+        """Publish at once, with the subject that answers go to."""
+        self._commands.append(f"PUB {subject} {reply} {len(body)}\r\n{body}\r\n")
+        if self._planned is None:
             self._epoch = self._client.epoch
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._commands.append(command)
+        self.flush()
+
+    def _plan(self) -> None:
+        self._epoch = self._client.epoch
+        loop = asyncio.get_running_loop()
+        if time.monotonic() - self._written > _GAP:
+            self._planned = loop.call_soon(self.flush)
+        else:
+            self._planned = loop.call_later(_GAP, self.flush)
 
     def flush(self) -> None:
         """Write what was collected, now."""
+        if self._planned is not None:
+            self._planned.cancel()
+            self._planned = None
         commands, self._commands = self._commands, []
         if commands and self._client.is_connected() and self._epoch == self._client.epoch:
+            self._written = time.monotonic()
             client_internals.write(self._client.client, "".join(commands).encode())

@@ -43,7 +43,9 @@ class Credits:
     """The credits of one handler: ``concurrency`` plus a small prefetch."""
 
     def __init__(self, concurrency: int, budget: Budget | None, byte_limit: int) -> None:
-        self.capacity = concurrency + max(2, concurrency // 4)
+        self._concurrency = concurrency
+        self._prefetch = max(2, concurrency // 4)
+        self.capacity = concurrency + self._prefetch
         self.main = WayCredits()
         self.lane = WayCredits()
         self._budget = budget
@@ -60,11 +62,19 @@ class Credits:
             return 0
         target = self._target(way)
         wanted = target - mine.used
-        if wanted < 1 or (mine.requested and wanted * 2 < target):
+        if wanted < self._least(mine, target):
             return 0
         granted = self._granted(mine, wanted)
         mine.requested += granted
         return granted
+
+    def _least(self, mine: WayCredits, target: int) -> int:
+        """What a request must be worth: it costs the server and us as much as ten messages."""
+        if mine.requested:
+            return max(1, (target + 1) // 2)
+        if self.main.held + self.lane.held >= self._concurrency:
+            return max(1, self._prefetch // 2)
+        return 1
 
     def arrived(self, way: Way, size: int) -> None:
         """A requested message came."""
