@@ -22,12 +22,15 @@ from glam_shared.api.auth import (
     InternalAuthDep,
     setup_auth,
 )
+from glam_shared.api.broker_settings import BrokerSettings
 from glam_shared.api.debug import setup_debug_handlers, setup_debug_middleware
 from glam_shared.api.health import Check, create_health_router
 from glam_shared.api.metrics import setup_metrics
 from glam_shared.api.middleware import setup_middleware
 from glam_shared.api.pagination import Links, Pagination, PaginationDep, PaginationParams
 from glam_shared.api.platform import PlatformContext, PlatformContextDep, ShopPlatform
+from glam_shared.api.publishing import PublisherDep, PublisherLifespan
+from glam_shared.api.request_publisher import RequestPublisher
 from glam_shared.api.responses import (
     ApiResponse,
     ErrorDetail,
@@ -50,6 +53,7 @@ from glam_shared.api.webhooks import (
 
 __all__ = [
     "ApiResponse",
+    "BrokerSettings",
     "Check",
     "ClientAuthContext",
     "ClientAuthDep",
@@ -65,8 +69,11 @@ __all__ = [
     "PaginationParams",
     "PlatformContext",
     "PlatformContextDep",
+    "PublisherDep",
+    "PublisherLifespan",
     "RequestContext",
     "RequestContextDep",
+    "RequestPublisher",
     "ShopPlatform",
     "WebhookHeaders",
     "WebhookHeadersDep",

@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from glam_shared.api.publish_metrics import PublishCollector
 from glam_shared.api.route_table import known_method, route_template
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -29,9 +30,10 @@ def setup_metrics(app: FastAPI, *, registry: CollectorRegistry = REGISTRY) -> No
     """Count the requests of *app* and answer ``GET /metrics`` with all of *registry*.
 
     Families: ``glam_http_requests_total``, ``glam_http_request_duration_seconds`` and
-    ``glam_http_requests_in_flight``, by method and route template (the first also by status).
-    The publisher's own families are in the default registry. Call it after `setup_middleware`, so
-    that the time of that middleware is counted.
+    ``glam_http_requests_in_flight``, by method and route template (the first also by status);
+    of the publishers ``glam_published_total``, ``glam_publish_failures_total``,
+    ``glam_publish_duplicates_total`` and ``glam_publish_duration_seconds``. Call it after
+    `setup_middleware`, so that the time of that middleware is counted.
     """
     app.add_middleware(_MetricsMiddleware, families=_families(registry))
 
@@ -89,6 +91,7 @@ class _Families:
         )
         self.in_flight = _InFlight()
         registry.register(self.in_flight)
+        registry.register(PublishCollector())
 
 
 _known: WeakKeyDictionary[CollectorRegistry, _Families] = WeakKeyDictionary()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated
@@ -13,6 +12,7 @@ from fastapi import Depends, FastAPI
 from starlette.requests import Request
 
 from glam_shared.api.broker_settings import BrokerSettings
+from glam_shared.api.publish_metrics import count_publisher
 from glam_shared.api.request_publisher import MAX_BUDGET, RequestPublisher
 from glam_shared.api.service_context import service_logger
 from glam_shared.api.settings import read_settings
@@ -72,9 +72,10 @@ class PublisherLifespan:
 
     @asynccontextmanager
     async def _running(self, app: FastAPI) -> AsyncIterator[None]:
-        client = self._client = JetStreamClient(logging.getLogger(self._logger.name))
-        publisher = EventPublisher(client, self._service_name)
-        app.state.glam_publisher = RequestPublisher(publisher, self._budget, self._logger)
+        client = self._client = JetStreamClient(self._logger)
+        publisher = EventPublisher(client, self._service_name, self._logger)
+        count_publisher(publisher.stats)
+        app.state.glam_publisher = RequestPublisher(client, publisher, self._budget, self._logger)
         connecting = asyncio.create_task(self._connect(client), name="connect-to-broker")
         try:
             yield
@@ -91,7 +92,10 @@ class PublisherLifespan:
         while True:
             try:
                 await client.connect(
-                    self._servers, timeout=CONNECT_ATTEMPT, **self._settings.connection
+                    self._servers,
+                    timeout=CONNECT_ATTEMPT,
+                    name=self._service_name,
+                    **self._settings.connection,
                 )
             except GlamBaseError as error:
                 self._logger.warning("No broker yet, trying again: %s", error.message)

@@ -142,7 +142,7 @@ def paginated_response(
     request_id: str | None = None,
     correlation_id: str | None = None,
     **query: Any,
-) -> ApiResponse[Sequence[T]]:
+) -> ApiResponse[list[T]]:
     """One page of *data*, with where it stands among the others and links to them.
 
     *query* is repeated in every link. Raises pydantic's ``ValidationError`` (a ``ValueError``) for
@@ -150,4 +150,4 @@ def paginated_response(
     """
     pagination = Pagination.create(page, limit, total)
     links = Links.create_paginated(base_url, page, limit, pagination.pages, **query)
-    return create_response(data, None, request_id, correlation_id, pagination, links)
+    return create_response(list(data), None, request_id, correlation_id, pagination, links)
