@@ -43,7 +43,7 @@ class Shop:
 async def open_shop() -> AsyncIterator[Shop]:
     """Opened before the handlers get work, closed when the last of them is done."""
     with contextlib.closing(Store.open()) as store:
-        yield Shop(store, MailServer(store), ShopApi(syncs_per_second=40))
+        yield Shop(store, MailServer(store), ShopApi(syncs_per_second=60))
 
 
 @on(Subjects.MERCHANT_CREATED, MerchantCreatedPayload)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 
 from rich.console import Console
@@ -34,6 +35,8 @@ def main() -> int:
     """The exit code."""
     given = _arguments()
     console = Console(highlight=False)
+    # What fails is raised and shown; logging without set-up would print between the bars.
+    logging.getLogger("glam_shared").addHandler(logging.NullHandler())
     try:
         asyncio.run(_until_told(_show(console, given.events, given.folder)))
     except (DemoFailed, GlamBaseError) as error:
@@ -66,7 +69,8 @@ async def _until_told(work: Coroutine[None, None, None]) -> None:
 async def _show(console: Console, events: int, folder: Path) -> None:
     with EmbeddedServer(folder / "nats") as server:
         console.print(f"server  nats-server at {server.url}", soft_wrap=True)
-        async with _connected(server.url) as client:
+        async with JetStreamClient() as client:
+            await client.connect(server.url)
             await _forget(client)
             _remove(folder)
             worker = WorkerProcess(server.url, folder / "shop.db", folder / "worker.log")
@@ -77,23 +81,15 @@ async def _show(console: Console, events: int, folder: Path) -> None:
     show_sums(console, outcome)
     show_head(console, "Where to look next")
     show_ways_on(console, folder)
-
-
-@contextlib.asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[JetStreamClient]:
-    client = JetStreamClient()
-    await client.connect(url)
-    try:
-        yield client
-    finally:
-        await client.close()
+    if outcome.lost:
+        raise DemoFailed(f"{outcome.lost} events are neither handled nor dead letters")
 
 
 async def _forget(client: JetStreamClient) -> None:
     """Of the last demonstration; the server's lock keeps another one out of this folder."""
     answer = await client.api("STREAM.NAMES")
     for stream in answer["streams"] or []:
-        await client.api(f"STREAM.DELETE.{stream}")
+        await client.delete_stream(stream)
 
 
 def _remove(folder: Path) -> None:

@@ -40,6 +40,11 @@ class Outcome:
         """All that had to be handled."""
         return self.published + self.onward
 
+    @property
+    def lost(self) -> int:
+        """Events that left neither a row nor a letter."""
+        return self.events - sum(self.rows.values()) - self.left
+
 
 def show_head(console: Console, text: str) -> None:
     """What comes next."""
@@ -91,19 +96,19 @@ def show_table(console: Console, outcome: Outcome) -> None:
 def show_sums(console: Console, outcome: Outcome) -> None:
     """What the table says of speed, of the promise, and of the shop."""
     total = together(outcome.numbers.values())
-    lost = outcome.events - total.handled - outcome.left
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(total.letters.items()))
     rows = ", ".join(f"{count:,} {table}" for table, count in outcome.rows.items())
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
+        "events",
+        f"{outcome.published:,} published + {outcome.onward:,} by handlers = "
+        f"{sum(outcome.rows.values()):,} handled + {outcome.left:,} letters; "
+        f"[bold]{outcome.lost:,} lost[/]",
+    )
+    grid.add_row(
         "events/s",
         f"[bold]{total.first / outcome.seconds:,.0f}[/] ({total.first:,} first runs settled in "
         f"{outcome.seconds:.1f} s, with server and publisher on this machine)",
-    )
-    grid.add_row(
-        "events",
-        f"{outcome.published:,} published, {outcome.onward:,} more by handlers for each other: "
-        f"[bold]{total.handled:,} handled, {outcome.left:,} dead letters, {lost:,} lost[/]",
     )
     grid.add_row("letters", f"{reasons}; {outcome.replayed.total():,} of them replayed")
     grid.add_row("database", f"{rows}, {outcome.products:,} products")
@@ -117,16 +122,16 @@ def show_sums(console: Console, outcome: Outcome) -> None:
 
 def show_ways_on(console: Console, folder: Path) -> None:
     """Where to look next."""
-    grid = Table.grid(padding=(0, 2))
-    for place, what in (
-        ("examples/storefront/handlers.py", "the five handlers"),
-        ("examples/storefront/README.md", "the same by hand, with a server that stays"),
-        (f"{folder}/worker.log", "what the worker logged, a JSON line each"),
-        (f"{folder}/shop.db", "what the handlers stored (SQLite)"),
-        (".venv/bin/glam-worker --help", "all commands"),
-    ):
-        grid.add_row(f"  {place}", what)
-    console.print(grid)
+    places = {
+        "examples/storefront/handlers.py": "the five handlers",
+        "examples/storefront/README.md": "the same by hand, with a server that stays",
+        f"{folder}/worker.log": "what the worker logged, a JSON line each",
+        f"{folder}/shop.db": "what the handlers stored (SQLite)",
+        "glam-worker --help": "all commands; it is in .venv/bin",
+    }
+    width = max(map(len, places))
+    for place, what in places.items():
+        console.print(f"  {place:<{width}}  {what}", soft_wrap=True)
 
 
 def _table(*heads: str) -> Table:
