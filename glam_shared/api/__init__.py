@@ -6,15 +6,7 @@ Needs the extra `http`: ``pip install 'glam-worker[http]'``.
 
 from __future__ import annotations
 
-try:
-    import fastapi as _fastapi  # noqa: F401
-    import jwt as _jwt  # noqa: F401
-except ImportError as _error:
-    raise ImportError(
-        f"glam_shared.api needs the extra http ({_error}): pip install 'glam-worker[http]'"
-    ) from None
-
-
+from glam_shared.api import extra as _extra  # noqa: F401 - first: its line is to be read
 from glam_shared.api.auth import (
     ClientAuthContext,
     ClientAuthDep,
