@@ -96,7 +96,9 @@ class _Process:
         if self._serve is not None:
             self._serve(self._probes())
         _log.info("working %d handler(s)", len(self._worker.works))
-        await self._told.wait()
+        lost = asyncio.ensure_future(self._lost_for_good())
+        if await self._unless(self._told, lost):
+            return 1
         _log.info("stopping: %.0f s for what runs", self._worker.settings.shutdown_grace)
         stopping = asyncio.ensure_future(self._worker.stop())
         if not await self._unless(self._now, stopping):
@@ -105,6 +107,17 @@ class _Process:
         stopping.result()
         _log.info("stopped")
         return 0
+
+    async def _lost_for_good(self) -> None:
+        """Return once the connection was gone for longer than the setting allows."""
+        client, budget = self._worker.client, self._worker.settings.disconnected_budget
+        while not budget or await client.wait_connected(budget):
+            await asyncio.sleep(budget / 4 if budget else 3600.0)
+        _log.critical(
+            "not connected for %.0f s (GLAM_DISCONNECTED_BUDGET): %s; the process ends",
+            budget,
+            client.problem,
+        )
 
     @staticmethod
     async def _unless(event: asyncio.Event, task: asyncio.Future[None]) -> bool:

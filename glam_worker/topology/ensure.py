@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from glam_shared.messaging.broker_errors import ApiError
 from glam_worker.declare.filters import covers, overlaps
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
@@ -19,6 +20,11 @@ from glam_worker.topology.drift import (
     stream_drift,
 )
 from glam_worker.topology.specs import ConsumerSpec, StreamSpec
+
+
+_NO_ROOM = (10047, 10023, 10028)
+"""The server, or the account, has not the storage that the stream would reserve."""
+_SUBJECTS_OVERLAP = 10065
 
 
 class Admin(Protocol):
@@ -139,7 +145,7 @@ class _Ensuring:
     async def _stream(self, spec: StreamSpec) -> dict[str, Any]:
         info = await self._admin.stream(spec.name)
         if info is None:
-            if await self._admin.create_stream(spec.config):
+            if await self._created(spec):
                 self._result.created.append(f"stream {spec.name}")
             info = await self._admin.stream(spec.name)
         if info is None:
@@ -147,6 +153,12 @@ class _Ensuring:
         self._result.drift.extend(stream_drift(spec.config, info))
         self._streams[spec.name] = info
         return info
+
+    async def _created(self, spec: StreamSpec) -> bool:
+        try:
+            return await self._admin.create_stream(spec.config)
+        except ApiError as error:
+            raise TopologyError(_cannot_create(spec, error)) from error
 
     async def _own_streams(self, events: set[str]) -> None:
         """The retry and the dead-letter stream, as safe as the events they serve."""
@@ -188,6 +200,20 @@ class _Ensuring:
             raise TopologyError(f"consumer {spec.durable} was created and is gone again")
         drift = tuple(consumer_drift(spec, info))
         return EnsuredConsumer(spec, info, await self._known(spec.stream), drift)
+
+
+def _cannot_create(spec: StreamSpec, error: ApiError) -> str:
+    advice = "create it by other means, or correct the settings"
+    if error.err_code in _NO_ROOM:
+        room = spec.config.get("max_bytes", 0) / (1 << 20)
+        advice = (
+            f"the server reserves {room:.0f} MiB for it: lower GLAM_DLQ_MAX_BYTES, or raise the "
+            "server's max_file_store"
+        )
+    elif error.err_code == _SUBJECTS_OVERLAP:
+        held = ", ".join(spec.config["subjects"])
+        advice = f"another stream holds part of {held}; name that stream with stream= or settings"
+    return f"stream {spec.name} cannot be created: {error.description}; {advice}"
 
 
 def _no_stream(handler: Handler, spec: StreamSpec) -> str:
