@@ -1,12 +1,45 @@
-"""Repairs what makes mails fail: ``python -m examples.storefront.repair``."""
+"""Repairs what makes mails fail, and replays their letters.
+
+python -m examples.storefront.repair
+"""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import contextlib
 
 from examples.storefront.store import CLOSED_DOMAIN, Store
+from glam_shared.messaging import JetStreamClient
+from glam_worker import Settings
+from glam_worker.jetstream.replay import Replays
+from glam_worker.jetstream.stored_letters import StoredLetters
 
-if __name__ == "__main__":
+MAILS = "mail_warning"
+"""The handler that fails as long as it is not repaired."""
+
+
+async def replay_mails(client: JetStreamClient) -> int:
+    """Send the letters of the mails through their handler again; how many there were."""
+    replays, replayed = Replays(client), 0
+    async for letter in StoredLetters(client, "GLAM_DLQ").all():
+        if letter.record.handler == MAILS:
+            replayed += await replays.replay(letter)
+    return replayed
+
+
+async def _main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--servers", help="NATS servers [GLAM_NATS_SERVERS]")
+    given = arguments.parse_args()
+    settings = Settings.load(nats_servers=given.servers)
     with contextlib.closing(Store.open()) as store:
         store.open_mail_domain(CLOSED_DOMAIN)
     print(f"{CLOSED_DOMAIN} takes our mails again")
+    async with JetStreamClient() as client:
+        await client.connect(settings.nats_servers)
+        print(f"replayed {await replay_mails(client)} letters of {MAILS}")
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -25,6 +25,7 @@ from glam_shared.messaging.events import (
     MerchantCreatedPayload,
     WebhookReceivedPayload,
 )
+from glam_worker import Settings
 
 _AT_ONCE = 250
 
@@ -153,10 +154,11 @@ async def publish(
 async def _main() -> None:
     arguments = argparse.ArgumentParser(description="Publish traffic for the example shop.")
     arguments.add_argument("--events", type=int, default=500, help="how many (default: 500)")
-    arguments.add_argument("--servers", default="nats://127.0.0.1:4222", help="NATS servers")
+    arguments.add_argument("--servers", help="NATS servers [GLAM_NATS_SERVERS]")
     given = arguments.parse_args()
+    settings = Settings.load(nats_servers=given.servers)
     async with JetStreamClient() as client:
-        await client.connect(given.servers)
+        await client.connect(settings.nats_servers)
         await publish(client, traffic(given.events))
     print(f"published {given.events} events")
 

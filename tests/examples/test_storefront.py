@@ -12,6 +12,7 @@ import pytest
 
 from examples.storefront import handlers, store
 from examples.storefront.outside import GREYLISTING_DOMAIN, MailServer, ShopApi
+from examples.storefront.repair import replay_mails
 from examples.storefront.store import CLOSED_DOMAIN, Store
 from examples.storefront.traffic import publish, traffic
 from glam_shared import ServiceUnavailableError
@@ -197,6 +198,27 @@ async def test_a_known_webhook_is_processed_and_said_to_be(
 
     assert "corr_1" == processed.correlation_id
     assert "w-1" == WebhookProcessedPayload.model_validate(processed.data).webhook_id
+
+
+async def test_after_the_repair_the_letters_of_mails_are_handled(
+    worker: WorkerFactory, database: Path
+) -> None:
+    """A mail that spent its attempts is sent by the replay, in its first attempt there."""
+    address = f"owner@{CLOSED_DOMAIN}"
+    async with worker(handlers.mail_warning) as bench, JetStreamClient() as client:
+        await client.connect(worker.url)
+        event = await bench.publish(Subjects.CREDIT_BALANCE_LOW, warning(address))
+        spent = await bench.finished(event)
+        with contextlib.closing(Store(database)) as opened:
+            opened.open_mail_domain(CLOSED_DOMAIN)
+
+        assert 1 == await replay_mails(client)
+
+        sent = await bench.settled(event, 4)
+        letters = await bench.dead_letters()
+    assert ("dead_letter", "exhausted", 3) == (spent.outcome, spent.reason, spent.attempt)
+    assert ("ack", 1) == (sent.outcome, sent.attempt)
+    assert [] == letters
 
 
 async def test_traffic_is_the_same_each_time_and_all_of_it_is_published(

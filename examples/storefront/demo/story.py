@@ -13,14 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from examples.storefront.demo.numbers import HandlerNumbers, Numbers, together
 from examples.storefront.demo.report import Outcome, show_head, show_letter, show_reasons
 from examples.storefront.demo.worker_process import DemoFailed, WorkerProcess
+from examples.storefront.repair import MAILS
 from examples.storefront.store import CLOSED_DOMAIN, Store
 from examples.storefront.traffic import Traffic, publish
 from glam_shared.messaging import JetStreamClient, Subjects
 from glam_worker.jetstream.replay import Replays
 from glam_worker.jetstream.stored_letters import StoredLetter, StoredLetters
-
-MAILS = "mail_warning"
-"""The handler whose letters are replayed."""
 
 _STALLED_AFTER = 30.0
 _LOOK_EVERY = 0.2
