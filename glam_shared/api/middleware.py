@@ -37,7 +37,7 @@ _CLIENT_WENT_AWAY = 499
 
 
 def setup_middleware(
-    app: FastAPI, *, service_name: str, settings: HttpSettings | None = None
+    app: FastAPI, service_name: str, settings: HttpSettings | None = None
 ) -> None:
     """Give every request of *app* its ids, one log line and an `ApiResponse` for every error.
 

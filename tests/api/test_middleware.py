@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Body, FastAPI, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, Body, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -636,3 +636,53 @@ def _scope(path: str, method: str = "GET") -> dict[str, Any]:
 async def _nothing_more() -> dict[str, Any]:
     await asyncio.Event().wait()
     raise AssertionError("never set")
+
+
+async def test_websockets_have_the_ids_too(app: FastAPI, lines: Lines) -> None:
+    """A websocket runs under the ids of its handshake, and is left alone otherwise."""
+
+    @app.websocket("/ws")
+    async def ws(socket: WebSocket, logger: LoggerDep) -> None:
+        await socket.accept()
+        logger.info("inside")
+        await socket.send_json([get_correlation_context(), socket.state.request_id])
+        await socket.close()
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"x-correlation-id", b"c1"), (b"x-request-id", b"r1")]
+    scope = {**_scope("/ws"), "type": "websocket", "scheme": "ws", "headers": headers}
+    await app(scope, receive, send)
+
+    assert ["websocket.accept", "websocket.send", "websocket.close"] == [m["type"] for m in sent]
+    assert '["c1","r1"]' == sent[1]["text"]
+    assert ["c1"] == [line["correlation_id"] for line in lines()]
+
+
+async def test_a_real_server_keeps_requests_apart(app: FastAPI, serving: Any, lines: Lines) -> None:
+    """On uvicorn, over kept connections: every answer and line carries its own request's id."""
+
+    @app.get("/{name}")
+    async def root(name: str, logger: LoggerDep) -> str | None:
+        logger.set_request_context(caller=name)
+        await asyncio.sleep(0)
+        logger.info("inside")
+        return get_correlation_context()
+
+    async def ask(client: httpx.AsyncClient, name: str) -> None:
+        answer = await client.get(f"/{name}", headers={"X-Correlation-ID": name})
+        assert name == answer.json() == answer.headers["X-Correlation-ID"]
+
+    async with serving(app) as port, httpx.AsyncClient() as client:
+        client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
+        await asyncio.gather(*(ask(client, f"c{number}") for number in range(200)))
+
+    written = lines()
+    assert 400 == len(written)
+    assert all(line["caller"] == line["correlation_id"] for line in written)
