@@ -63,10 +63,17 @@ def work(
     modules: list[str], settings: Settings, serve: Callable[[Probes], None] | None = None
 ) -> int:
     """Check the modules, then work their handlers until told to stop; the exit code."""
+    if settings.processes > 1:
+        return _supervise(modules, settings)
+    from glam_worker.cli.checking import checked  # noqa: PLC0415 - --help stays quick
+
+    found = checked(modules, settings)
+    from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
+
     with own_server(settings) as reachable:
-        if reachable.processes > 1:
-            return _supervise(modules, reachable)
-        return _work(modules, reachable, serve)
+        return work_until_stopped(
+            found.registry, reachable, found.service, found.passed_over, serve
+        )
 
 
 def _supervise(modules: list[str], settings: Settings) -> int:
@@ -74,16 +81,8 @@ def _supervise(modules: list[str], settings: Settings) -> int:
     from glam_worker.loader import service_of  # noqa: PLC0415
     from glam_worker.supervisor.life import supervise  # noqa: PLC0415 - seldom needed
 
-    return supervise(modules, settings, settings.service or service_of(modules))
-
-
-def _work(modules: list[str], settings: Settings, serve: Callable[[Probes], None] | None) -> int:
-    from glam_worker.cli.checking import checked  # noqa: PLC0415 - --help stays quick
-
-    found = checked(modules, settings)
-    from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
-
-    return work_until_stopped(found.registry, settings, found.service, found.passed_over, serve)
+    with own_server(settings) as reachable:
+        return supervise(modules, reachable, reachable.service or service_of(modules))
 
 
 def _work_for_parent(modules: list[str], channel: int) -> int:

@@ -23,10 +23,10 @@ def retry_in_words(policy: RetryPolicy) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration in the unit that reads best: ``250 ms``, ``16 s``, ``5 min``, ``2 h``, ``7 d``."""
-    if value and value < 1:
+    """A duration in the largest unit that fits evenly: ``250 ms``, ``90 s``, ``5 min``, ``7 d``."""
+    if 0 < value < 1:
         return f"{value * 1000:.3g} ms"
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if value >= 2 * size or value == size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g} s"
+        if value >= size and value % size == 0:
+            return f"{value / size:g} {unit}"
+    return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"

@@ -189,6 +189,9 @@ class Settings(BaseSettings):
         Raises ConfigurationError with one line for each wrong variable.
         """
         values = {name: value for name, value in given.items() if value is not None}
+        unknown = sorted(values.keys() - cls.model_fields.keys())
+        if unknown:
+            raise ConfigurationError(f"{', '.join(unknown)} is not a setting")
         try:
             return cls(**values)
         except ValidationError as error:

@@ -176,9 +176,11 @@ def test_wrong_option_is_told_in_the_servers_words(tmp_path: Path) -> None:
 def test_options_reach_the_server(tmp_path: Path) -> None:
     """``config`` goes into the server's configuration, JetStream's options among it."""
     config = {"max_payload": 65536, "jetstream": {"max_file_store": 1 << 30}}
-    with EmbeddedServer(tmp_path, config=config) as server:
-        with urllib.request.urlopen(f"{server.monitor_url}/varz") as answer:
-            found = json.load(answer)
+    with (
+        EmbeddedServer(tmp_path, config=config) as server,
+        urllib.request.urlopen(f"{server.monitor_url}/varz") as answer,
+    ):
+        found = json.load(answer)
     assert found["max_payload"] == 65536
     assert found["jetstream"]["config"]["max_storage"] == 1 << 30
     assert found["jetstream"]["config"]["store_dir"].startswith(str(tmp_path))

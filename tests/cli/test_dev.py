@@ -1,0 +1,148 @@
+"""``glam-worker dev``: own server, and the sources as they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import HANDLERS, Running, glam, running
+from tests.dev.waiting import gone, until
+
+DEV = ("dev", "shop.handlers", "--http-port", "0")
+
+
+@pytest.fixture
+def dev(project: Path) -> Iterator[Running]:
+    """``glam-worker dev`` at work in the project."""
+    with running(*DEV, cwd=project) as started:
+        started.says("working 2 handler(s)")
+        yield started
+
+
+def publish(dev: Running, cwd: Path, order: str) -> None:
+    """An order for the service."""
+    data = f'{{"id": "{order}"}}'
+    ended = glam("publish", "evt.order.placed.v1", "--data", data, "--servers", dev.server, cwd=cwd)
+    assert ended.code == 0, ended.err
+
+
+def edit(project: Path, old: str, new: str) -> None:
+    """A change of the handlers, saved as editors do."""
+    handlers = project / "shop" / "handlers.py"
+    draft = project / "draft.tmp"
+    draft.write_text(handlers.read_text().replace(old, new))
+    draft.replace(handlers)
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, found) for each in (child, *children(child))]
+
+
+def test_change_is_worked_without_losing_events(dev: Running, project: Path) -> None:
+    """After a change the new code works, on the same server with the same durables."""
+    publish(dev, project, "o1")
+    dev.says("shipped o1 on attempt 1")
+    edit(project, "shipped {order.id}", "sent {order.id}")
+    dev.says("shop/handlers.py changed: starting again")
+    dev.says("working 2 handler(s)", times=2)
+    publish(dev, project, "o2")
+    dev.says("sent o2 on attempt 1")
+    assert dev.said.count("o1") == 1
+    assert dev.stop() == 0
+
+
+def test_module_that_does_not_import_waits_for_the_next_change(dev: Running, project: Path) -> None:
+    """The user's traceback is shown, and the next change is tried."""
+    edit(project, "class Order", "nonsense()\n\n\nclass Order")
+    dev.says("NameError: name 'nonsense' is not defined")
+    dev.says("starts again after the next change")
+    assert 'handlers.py", line 6' in dev.said
+    edit(project, "nonsense()\n\n\n", "")
+    dev.says("working 2 handler(s)", times=2)
+    publish(dev, project, "o1")
+    dev.says("shipped o1")
+    assert dev.stop(signal.SIGINT) == 0
+
+
+def test_mistake_from_the_beginning_is_waited_out(project: Path) -> None:
+    """The first import may fail, too; so may the settings, until ``.env`` is corrected."""
+    edit(project, "concurrency=4", "concurrency=0")
+    with running(*DEV, cwd=project) as dev:
+        dev.says("concurrency=0 is not allowed")
+        dev.says("starts again after the next change")
+        (project / ".env").write_text("GLAM_CONCURRENCY=many\n")
+        dev.says("GLAM_CONCURRENCY in .env is 'many'")
+        (project / ".env").write_text("GLAM_CONCURRENCY=2\n")
+        dev.says("concurrency=0 is not allowed", times=2)
+        edit(project, "concurrency=0", "concurrency=1")
+        dev.says("working 2 handler(s)")
+        assert dev.stop() == 0
+
+
+def test_running_handler_ends_before_its_code_is_replaced(project: Path) -> None:
+    """A change stops the worker in order: what runs is finished, by the old code."""
+    slow = HANDLERS.replace(
+        '    print(f"shipped',
+        '    import asyncio, pathlib\n    print("began", order.id, flush=True)\n'
+        '    while not pathlib.Path("go").exists():\n        await asyncio.sleep(0.01)\n'
+        '    print(f"shipped',
+    )
+    (project / "shop" / "handlers.py").write_text(slow)
+    with running(*DEV, cwd=project) as dev:
+        dev.says("working 2 handler(s)")
+        publish(dev, project, "o1")
+        dev.says("began o1")
+        edit(project, "shipped", "sent")
+        dev.says("stopping")
+        (project / "go").touch()
+        dev.says("shipped o1 on attempt 1")
+        dev.says("working 2 handler(s)", times=2)
+        assert dev.stop() == 0
+        assert "sent o1" not in dev.said
+
+
+def test_stop_leaves_no_process(dev: Running) -> None:
+    """After Ctrl-C the worker and the server are gone."""
+    started = children(dev.process.pid)
+    assert len(started) >= 3
+    assert dev.stop(signal.SIGINT) == 0
+    assert all(gone(pid) for pid in started)
+
+
+def test_kill_leaves_no_process(dev: Running) -> None:
+    """kill -9 of the command takes the worker and the server with it."""
+    started = children(dev.process.pid)
+    dev.stop(signal.SIGKILL)
+    until(lambda: all(gone(pid) for pid in started), "worker, guard and server end")
+
+
+def test_dead_server_ends_it(dev: Running, project: Path) -> None:
+    """When its server is killed, the command says so and ends with 1."""
+    log = (project / ".glam" / "nats-server.log").read_text()
+    os.kill(int(log.partition("]")[0].strip("[")), signal.SIGKILL)
+    assert dev.ends() == 1
+    assert "nats-server ended" in dev.said
+
+
+def test_other_servers_are_used_when_named(project: Path) -> None:
+    """With --servers no server is started."""
+    arguments = (*DEV, "--servers", "nats://127.0.0.1:9")
+    with running(*arguments, cwd=project, env={"GLAM_CONNECT_TIMEOUT": "0.5"}) as dev:
+        dev.says("nats://127.0.0.1:9: connection refused")
+        dev.says("starts again after the next change")
+        assert "nats-server listens" not in dev.said
+        assert not (project / ".glam").exists()
+        assert dev.stop() == 0
+
+
+def test_wrong_settings_end_it_at_once(project: Path) -> None:
+    """What is wrong before anything runs ends with 2."""
+    ended = glam(*DEV, cwd=project, env={"GLAM_SHUTDOWN_GRACE": "long"})
+    assert ended.code == 2
+    assert "GLAM_SHUTDOWN_GRACE is 'long'" in ended.err

@@ -1,0 +1,146 @@
+"""``glam-worker run``: what the command adds to the worker."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from glam_worker.dev.server import EmbeddedServer
+from tests.cli.command import HANDLERS, glam, running
+from tests.dev.waiting import gone, until
+
+QUIET = ("--http-port", "0", "--log-format", "text")
+
+WITHOUT_EXTRA = """
+import sys
+from glam_worker.dev import binary
+binary._PACKAGE = "a-package-that-is-not-installed"
+sys.argv = ["glam-worker", *{arguments!r}]
+from glam_worker.cli import main
+main()
+"""
+
+
+def test_embedded_server_serves_one_run_and_keeps_its_store(project: Path) -> None:
+    """``run --embedded`` works events on its own server; the next run finds what was stored."""
+    publish = ("publish", "evt.order.placed.v1", "--data", '{"id": "o1"}', "--servers")
+    with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
+        worker.says("working 2 handler(s)")
+        assert glam(*publish, worker.server, cwd=project).code == 0
+        worker.says("shipped o1 on attempt 1")
+        assert worker.stop() == 0
+    handlers = project / "shop" / "handlers.py"
+    handlers.write_text(HANDLERS.replace("def ship", "def ship_again"))
+    with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
+        worker.says("shipped o1 on attempt 1")
+        assert worker.stop(signal.SIGINT) == 0
+
+
+def test_embedded_server_ends_with_a_killed_worker(project: Path) -> None:
+    """kill -9 of the worker leaves no server behind."""
+    with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
+        worker.says("working 2 handler(s)")
+        log = (project / ".glam" / "nats-server.log").read_text()
+        server = int(log.partition("]")[0].strip("["))
+        assert not gone(server)
+        worker.stop(signal.SIGKILL)
+    until(lambda: gone(server), "the server ends")
+
+
+def test_embedded_server_of_another_run_is_not_shared(project: Path) -> None:
+    """The second run in one directory is told whose store it is, and ends with 1."""
+    with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
+        worker.says("working 2 handler(s)")
+        ended = glam("run", "shop.handlers", "--embedded", *QUIET, cwd=project)
+        assert ended.code == 1
+        assert f"process {worker.process.pid}" in ended.err
+        assert f"--servers {worker.server}" in ended.err
+
+
+def test_embedded_server_needs_no_credentials(project: Path) -> None:
+    """Credentials meant for other servers do not get in the way of our own."""
+    env = {"GLAM_NATS_CREDENTIALS": "/absent.creds", "GLAM_NATS_TLS_CA": "/absent.pem"}
+    arguments = ("run", "shop.handlers", *QUIET)
+    with running(*arguments, cwd=project, env=env | {"GLAM_EMBEDDED": "true"}) as worker:
+        worker.says("working 2 handler(s)")
+        assert worker.stop() == 0
+
+
+def test_embedded_serves_all_processes(project: Path) -> None:
+    """With --processes there is one server for all children."""
+    arguments = ("run", "shop.handlers", "--embedded", "--processes", "2", *QUIET)
+    publish = ("publish", "evt.order.placed.v1", "--data", '{"id": "o1"}', "--servers")
+    with running(*arguments, cwd=project) as worker:
+        worker.says("working 2 handler(s)", times=2)
+        assert glam(*publish, worker.server, cwd=project).code == 0
+        worker.says("shipped o1 on attempt 1")
+        assert worker.said.count("nats-server listens") == 1
+        assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("command", ["run", "dev"])
+def test_missing_extra_is_one_line_with_the_command(project: Path, command: str) -> None:
+    """Without the server's package the install command is told; the exit code is 2."""
+    flags = ("--embedded",) if command == "run" else ()
+    script = WITHOUT_EXTRA.format(arguments=(command, "shop.handlers", *flags, *QUIET))
+    ended = glam("-c", script, cwd=project, command=(sys.executable,))
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
+    assert 'pip install "glam-worker[embedded]"' in line
+
+
+def test_own_and_other_servers_exclude_each_other(project: Path) -> None:
+    """--embedded and --servers together are wrong usage."""
+    ended = glam("run", "shop", "--embedded", "--servers", "nats://a:1", cwd=project)
+    assert ended.code == 2
+    assert "--embedded" in ended.err
+
+
+def test_server_that_cannot_be_reached_is_named(project: Path) -> None:
+    """A worker gives up after GLAM_CONNECT_TIMEOUT, names server and cause, and ends with 1."""
+    ended = glam(
+        *("run", "shop.handlers", "--servers", "nats://127.0.0.1:9", *QUIET),
+        cwd=project,
+        env={"GLAM_CONNECT_TIMEOUT": "0.5"},
+    )
+    assert ended.code == 1
+    assert "nats://127.0.0.1:9: connection refused" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_busy_port_is_named(project: Path, server: EmbeddedServer) -> None:
+    """An endpoint that cannot be opened ends with 1 and names the port."""
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        arguments = ("run", "shop.handlers", "--servers", server.url, "--http-port", str(port))
+        ended = glam(*arguments, cwd=project)
+    assert ended.code == 1
+    assert f"127.0.0.1:{port}" in ended.err
+    assert "--http-port" in ended.err
+
+
+def test_every_check_is_made_before_anything_is_started(project: Path) -> None:
+    """Mistakes are told as by ``check``; no server is started for them."""
+    (project / "shop" / "handlers.py").write_text(
+        HANDLERS.replace("concurrency=4", "concurrency=0").replace("evt.order.placed", "dlq.order")
+    )
+    ended = glam("run", "shop.handlers", "--embedded", *QUIET, cwd=project)
+    assert ended.code == 2
+    assert "shop/handlers.py:10" in ended.err
+    assert "shop/handlers.py:15" in ended.err
+    assert not (project / ".glam").exists()
+
+
+def test_wrong_flag_is_named(project: Path) -> None:
+    """A flag with a wrong value is named, with what is allowed; the exit code is 2."""
+    ended = glam("run", "shop.handlers", "--log-format", "xml", cwd=project)
+    assert ended.code == 2
+    assert ended.err == (
+        "glam-worker: --log-format (GLAM_LOG_FORMAT) is 'xml'; allowed: json or text\n"
+    )
