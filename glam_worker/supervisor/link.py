@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 from glam_shared.errors import ConfigurationError
 from glam_worker.observe.endpoint import Probes
@@ -33,11 +35,11 @@ class ParentLink:
 
     def __init__(self, descriptor: int) -> None:
         self._socket = _opened(descriptor)
-        self._lines = self._socket.makefile("rb")
+        self._lines = self._received()
         self._probes: Probes | None = None
         _stop_with_parent()
-        line = self._lines.readline()
-        if not line:
+        line = next(self._lines, None)
+        if line is None:
             raise SystemExit(0)  # the parent ended before it could be known
         self.settings = taken_over(line)
         """The parent's, as they are in effect."""
@@ -48,14 +50,21 @@ class ParentLink:
         self._probes = probes
 
     def _listen(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it may end between question and answer
             for question in self._lines:
-                self._socket.sendall(self._answer(question.strip()).line())
-        except OSError:
-            pass  # it ended between question and answer
+                self._socket.sendall(self._answer(question).line())
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self.settings.shutdown_grace + STOP_MARGIN)
         os._exit(1)
+
+    def _received(self) -> Iterator[bytes]:
+        """The parent's lines, until it is gone. No buffered file: its lock could be held by the
+        thread when the interpreter ends."""
+        held = b""
+        with contextlib.suppress(OSError):
+            while chunk := self._socket.recv(1 << 16):
+                *lines, held = (held + chunk).split(b"\n")
+                yield from lines
 
     def _answer(self, question: bytes) -> Answer:
         probes = self._probes

@@ -34,7 +34,7 @@ class Job(BaseModel):
 
 {prelude}
 
-@on("evt.job.wanted.v1", Job, ack_wait=2.0, concurrency=8)
+@on("evt.job.wanted.v1", Job, ack_wait=2.0, concurrency=8{options})
 async def work(job: Job) -> None:
     {body}
     with open({record!r}, "a", buffering=1) as record:
@@ -87,9 +87,12 @@ class Service:
         self._record.touch()
         self.declare()
 
-    def declare(self, body: str = "await asyncio.sleep(0.01)", prelude: str = "") -> None:
+    def declare(
+        self, body: str = "await asyncio.sleep(0.01)", prelude: str = "", options: str = ""
+    ) -> None:
         """Write the module; ``body`` comes before the handler's record."""
-        source = _MODULE.format(body=body, prelude=prelude, record=str(self._record))
+        parts = {"body": body, "prelude": prelude, "options": options}
+        source = _MODULE.format(**parts, record=str(self._record))
         (self.directory / "jobs.py").write_text(source)
 
     def handled(self) -> Counter[int]:

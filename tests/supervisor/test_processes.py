@@ -178,6 +178,22 @@ async def test_a_child_that_stands_still_is_named_and_replaced(service: Service)
     until(lambda: _all_handled(service), "all events are handled")
 
 
+@pytest.mark.faults
+async def test_a_child_whose_loop_is_blocked_is_replaced(service: Service) -> None:
+    """
+    A handler that blocks the event loop past its timeout costs its process, not the place.
+    """
+    service.declare(prelude="import time", body="time.sleep(600)", options=", timeout=0.5")
+    run = service.run(2)
+    run.await_all_ready()
+
+    await publish(service.server, range(1))
+
+    until(lambda: len(run.pids()) > 2, "the blocked child is replaced")
+    assert run.said("it is replaced in")
+    assert run.readiness()[0] == 200
+
+
 def test_wrong_declarations_end_with_2_and_are_said_once(service: Service) -> None:
     """
     A module that cannot be worked ends the whole with exit code 2, and the cause is said once.
