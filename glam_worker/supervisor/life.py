@@ -45,7 +45,8 @@ class Supervisor:
     * The first child goes ahead, the others follow once it works: what is wrong for one is wrong
       for all, and is said once.
     * A child that ends with 2 (wrong declaration or configuration), or with 1 before any worked,
-      ends the whole with its code. Every other death is followed by a replacement.
+      ends the whole with its code; so does one that ends with 1 as the last that worked, where
+      ``disconnected_budget`` asks for an end. Every other death is followed by a replacement.
     * First signal: children stop in order, and are killed ``shutdown_grace`` and ``STOP_MARGIN``
       seconds later. Second signal: they are killed.
     """
@@ -94,11 +95,19 @@ class Supervisor:
 
     def _gone(self, place: Place, child: Child, code: int) -> bool:
         self._answers.keep(child.exposition)
-        over = code == _WRONG or (code == _FAILED and not self._worked.is_set())
+        over = code == _WRONG or (code == _FAILED and self._for_good(place))
         if over and not self._told.is_set():
             self._code = code
             self._told.set()
         return over
+
+    def _for_good(self, failed: Place) -> bool:
+        """Whether a place's failure is that of all."""
+        if not self._worked.is_set():
+            return True
+        others = (place for place in self._places if place is not failed)
+        working = any(place.child and place.child.started for place in others)
+        return self._settings.disconnected_budget > 0 and not working
 
     # --- stop ---
 

@@ -232,6 +232,22 @@ def test_an_unreachable_server_ends_with_1_and_is_said_once(
     assert len(run.pids()) == 1
 
 
+@pytest.mark.faults
+def test_a_server_that_stays_away_ends_with_1_where_that_is_asked_for(
+    service: Service, broker: EmbeddedServer
+) -> None:
+    """
+    With GLAM_DISCONNECTED_BUDGET the whole ends with 1 once the last child has given up.
+    """
+    run = service.run(2, GLAM_DISCONNECTED_BUDGET="1", GLAM_CONNECT_TIMEOUT="1")
+    children = run.await_all_ready()
+
+    broker.stop()
+
+    assert run.code() == 1
+    assert not any(map(alive, children))
+
+
 def test_a_busy_port_ends_with_1_before_any_child_is_started(service: Service) -> None:
     """
     A port that is taken is named, and no child was started.
