@@ -76,6 +76,7 @@ def _fit_problems(registry: Registry, settings: Settings) -> Iterator[GlamBaseEr
 
 
 def _warnings(registry: Registry, others: Sequence[Handler], settings: Settings) -> Iterator[str]:
+    yield from Settings.warnings()
     for handler in others:
         yield (
             f"handler {handler.name} ({handler.where}) was imported along the way and is not "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from glam_worker.cli.failing import explained
 from glam_worker.cli.options import Json
-from glam_worker.cli.printing import document, table
+from glam_worker.cli.printing import document, note, table
 
 if TYPE_CHECKING:
     from glam_worker.settings import Settings
@@ -27,6 +27,8 @@ def config(as_json: Json = False) -> None:
             document(entries)
         else:
             table(("variable", "value", "from"), [_row(entry) for entry in entries])
+        for warning in Settings.warnings():
+            note(f"glam-worker: warning: {warning}")
 
 
 def _entry(settings: Settings, name: str, origin: Origin) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from glam_worker.settings.sources import (
     DOTENV_ENCODING,
     PREFIX,
     Origin,
+    misspelt,
     origins,
     with_unprefixed,
 )
@@ -203,6 +204,14 @@ class Settings(BaseSettings):
     def origins(cls, **given: Any) -> dict[str, Origin]:
         """Where ``load`` with the same arguments takes each setting from."""
         return origins(cls, {name: value for name, value in given.items() if value is not None})
+
+    @classmethod
+    def warnings(cls) -> list[str]:
+        """What is set and has no effect, most likely because it is misspelt."""
+        return [
+            f"{variable} is not a setting and has no effect; did you mean {meant}?"
+            for variable, meant in misspelt(cls)
+        ]
 
     def connection(self) -> dict[str, Any]:
         """What ``JetStreamClient.connect`` is to be given, but for ``name`` and ``timeout``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -84,3 +85,17 @@ def origins(settings: type[BaseSettings], arguments: dict[str, Any]) -> dict[str
         name: found.get(name, Origin("default", variable_of(name)))
         for name in settings.model_fields
     }
+
+
+def misspelt(settings: type[BaseSettings]) -> Iterator[tuple[str, str]]:
+    """Variables that look like a setting's and are none, each with the one that is meant.
+
+    Others of the same prefix are left alone: a service may have its own.
+    """
+    known = [variable_of(name) for name in settings.model_fields]
+    sources = (EnvSettingsSource(settings), DotEnvSettingsSource(settings))
+    found = {variable.upper() for source in sources for variable in source.env_vars}
+    for variable in sorted(found.difference(known)):
+        close = difflib.get_close_matches(variable, known, n=1, cutoff=0.85)
+        if close and variable.startswith(PREFIX):
+            yield variable, close[0]

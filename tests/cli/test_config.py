@@ -55,3 +55,16 @@ def test_wrong_settings_end_with_2_and_one_line_each(tmp_path: Path) -> None:
         "glam-worker: GLAM_HTTP_PORT is '70000'; allowed: a whole number from 0 to 65535",
         "glam-worker: GLAM_LOG_FORMAT is 'xml'; allowed: json or text",
     ]
+
+
+def test_misspelt_variable_is_warned_about(tmp_path: Path) -> None:
+    """A variable that is nearly a setting's name has no effect, and that is said; others may be."""
+    (tmp_path / ".env").write_text("GLAM_HTTP_PROT=1\n")
+    env = {"GLAM_CONCURENCY": "64", "GLAM_SHOP_DATABASE": "db"}
+    ended = glam("config", cwd=tmp_path, env=env)
+    assert ended.code == 0
+    first, second = ended.err.splitlines()
+    assert "GLAM_CONCURENCY is not a setting" in first
+    assert first.endswith("did you mean GLAM_CONCURRENCY?")
+    assert "GLAM_HTTP_PROT is not a setting" in second
+    assert second.endswith("did you mean GLAM_HTTP_PORT?")

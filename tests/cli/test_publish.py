@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from glam_shared.messaging import EventEnvelope, Subjects
+from glam_worker.cli.event_input import check_subject, read_payload, read_source
 from glam_worker.dev.server import EmbeddedServer
+from glam_worker.errors import UsageError
 from tests.cli.command import Ended, glam
 
 PLATFORM = {
@@ -124,29 +127,58 @@ async def test_data_may_come_from_a_file_or_standard_input(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("data", "said"),
     [
-        (("evt.a.b", "--data", "{"), "--data is not JSON"),
-        (("evt.a.b", "--data", "[1]"), "--data is an array"),
-        (("evt.a.b", "--data", "3"), "--data is a number"),
-        (("evt.a.b", "--data", "{}"), "empty"),
-        (("evt.a.b", "--data", '{"a": NaN}'), "--data is not JSON"),
-        (("evt.a.b", "--data", "@absent.json"), "'absent.json' cannot be read"),
-        (("evt.a.b", "--data", '{"a":1}', "--metadata", "why"), "--metadata is not JSON"),
-        (("evt.>", "--data", '{"a":1}'), "wildcard"),
-        (("evt", "--data", '{"a":1}'), "'evt'"),
-        (("evt.a b", "--data", '{"a":1}'), "white space"),
-        (("orders.placed", "--data", '{"a":1}'), "evt., cmd. or dlq."),
+        ("{", "--data is not JSON"),
+        ("[1]", "--data is an array"),
+        ("3", "--data is a number"),
+        ("{}", "empty"),
+        ('{"a": NaN}', "--data is not JSON"),
+        ('{"a": 1, "a": 2}', "--data is not JSON"),
+        ('{"a": 1}, "metadata": {"a": 1}', "--data is not JSON"),
+        ("@absent.json", "'absent.json' cannot be read"),
     ],
 )
-def test_wrong_input_ends_with_2_before_anything_is_sent(
-    tmp_path: Path, arguments: tuple[str, ...], named: str
+def test_data_that_is_no_object_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, said: str
 ) -> None:
-    """What cannot be an event is told without a server."""
-    ended = glam("publish", *arguments, "--servers", "nats://127.0.0.1:9", cwd=tmp_path)
+    """The data must be one JSON object; what it is instead is said."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=re.escape(said)):
+        read_payload("evt.a.b", read_source("--data", data))
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ("evt.>", "wildcard"),
+        ("evt.*.v1", "wildcard"),
+        ("evt", "'evt'"),
+        ("evt.", "''"),
+        ("evt.a b", "white space"),
+        ("orders.placed", "evt., cmd. or dlq."),
+        ("", "evt., cmd. or dlq."),
+    ],
+)
+def test_subject_that_no_event_has_is_told(subject: str, said: str) -> None:
+    """An event's subject is concrete and begins with evt., cmd. or dlq."""
+    with pytest.raises(UsageError, match=re.escape(said)):
+        check_subject(subject)
+
+
+@pytest.mark.parametrize("subject", ["evt.order.placed.v1", "cmd.mail.send", "dlq.a"])
+def test_subject_of_an_event_is_taken(subject: str) -> None:
+    """Events, commands and letters can be published."""
+    check_subject(subject)
+
+
+def test_wrong_input_ends_with_2_before_anything_is_sent(tmp_path: Path) -> None:
+    """What cannot be an event is told without a server, in one line."""
+    data = ("--data", '{"a":1}', "--metadata", "why", "--servers", "nats://127.0.0.1:9")
+    ended = glam("publish", "evt.a.b", *data, cwd=tmp_path)
     assert ended.code == 2
-    assert named in ended.err
-    assert "Traceback" not in ended.err
+    (line,) = ended.err.splitlines()
+    assert line.startswith("glam-worker: --metadata is not JSON")
 
 
 def test_wrong_payload_names_its_fields(tmp_path: Path) -> None:
