@@ -89,8 +89,8 @@ def event_context(  # noqa: PLR0913 - one for each property of the context
     """A context for a unit test; whatever is not given has a plausible value.
 
     ``subject`` defaults to the one that carries the model of ``payload``, if the catalogue has
-    one. ``timeout`` is in seconds from now and sets ``deadline``; ``state`` is what the lifespan would
-    have yielded. What the handler publishes is in ``published``; nothing leaves the process.
+    one. ``timeout`` is in seconds from now and sets ``deadline``; ``state`` is what the lifespan
+    would have yielded. What the handler publishes is in ``published``; nothing leaves the process.
     """
     now = datetime.now(UTC)
     subject = subject or _subject_of(payload)

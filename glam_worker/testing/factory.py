@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import PROCESS, Registry
-from glam_worker.settings import Seconds, Settings
+from glam_worker.settings import Settings
 from glam_worker.testing.bench import Bench
 from glam_worker.testing.haste import hasty_parking
 from glam_worker.worker import Worker
@@ -21,12 +21,12 @@ Declared: TypeAlias = Callable[..., Any] | ModuleType | Registry
 DEADLINE = 10.0
 """Seconds a wait may take."""
 
+_DEFAULTS: dict[str, Any] = {"shutdown_grace": 1.0, "http_port": 0}
+"""What suits a test where the settings' own defaults suit production."""
+
 
 class BenchSettings(Settings):
     """Settings that a test gives; neither the environment nor ``.env`` changes them."""
-
-    shutdown_grace: Seconds = 1.0
-    http_port: int = 0
 
     @classmethod
     def settings_customise_sources(
@@ -73,9 +73,12 @@ class WorkerFactory:
         take. ``servers`` are other servers than the test's own; other ``settings`` are fields of
         ``Settings``, such as ``concurrency=4``.
         """
-        registry = self._registry_of(declared)
-        given = BenchSettings(nats_servers=servers or self.url, service=service, **settings)
-        return Starting(self, registry, given, retry_delays, deadline)
+        unknown = settings.keys() - Settings.model_fields.keys()
+        if unknown:
+            raise TypeError(f"Settings has no field {', '.join(sorted(unknown))}")
+        named = {"nats_servers": servers or self.url, "service": service}
+        given = BenchSettings(**(_DEFAULTS | settings | named))
+        return Starting(self, self._registry_of(declared), given, retry_delays, deadline)
 
     async def close(self) -> None:
         """Stop whatever still runs."""

@@ -97,7 +97,7 @@ class TwoHandlers(RuleBasedStateMachine):
             for way in ("main", "lane"):
                 credit.returned(way)
                 assert (credit.of(way).used, credit.of(way).bytes) == (0, 0)
-        if getattr(self, "budget", None) is not None:
+        if hasattr(self, "budget") and self.budget is not None:
             assert self.budget.free == (self.limit or 0) - 4
 
 
