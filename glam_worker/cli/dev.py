@@ -33,7 +33,6 @@ def dev(
 
     Example: glam-worker dev myservice.handlers
     """
-    from glam_worker.dev.reload import Reloader, watched  # noqa: PLC0415 - needs an extra
     from glam_worker.settings import Settings  # noqa: PLC0415 - --help stays quick
 
     def load() -> Settings:
@@ -45,6 +44,8 @@ def dev(
         )
 
     with explained():
+        from glam_worker.dev.reload import Reloader, watched  # noqa: PLC0415 - needs an extra
+
         patience = load().shutdown_grace + 10.0
         with _server(servers) as server:
             start = _starting(modules, load, server)

@@ -76,7 +76,7 @@ class EmbeddedServer:
         if self._guard is not None:
             return self
         binary = server_binary()
-        self.store.mkdir(parents=True, exist_ok=True)
+        self._make_store()
         self._lock.acquire()
         try:
             self._launch(binary)
@@ -119,6 +119,11 @@ class EmbeddedServer:
         self.stop()
 
     # --- start ---
+
+    def _make_store(self) -> None:
+        self.store.mkdir(parents=True, exist_ok=True)
+        if self.store == DEFAULT_STORE.absolute():
+            (self.store / ".gitignore").write_text("*\n")  # nobody wants it in a repository
 
     def _launch(self, binary: Path) -> None:
         for stale in self.store.glob("nats-server*.ports"):

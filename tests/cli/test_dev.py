@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -107,6 +111,43 @@ def test_running_handler_ends_before_its_code_is_replaced(project: Path) -> None
         assert "sent o1" not in dev.said
 
 
+def test_second_signal_does_not_wait_for_handlers(project: Path) -> None:
+    """The first Ctrl-C waits for what runs, the second does not."""
+    hanging = HANDLERS.replace(
+        '    print(f"shipped',
+        '    import asyncio\n    print("began", order.id, flush=True)\n'
+        '    await asyncio.sleep(600)\n    print(f"shipped',
+    )
+    (project / "shop" / "handlers.py").write_text(hanging)
+    with running(*DEV, cwd=project, env={"GLAM_SHUTDOWN_GRACE": "300"}) as dev:
+        dev.says("working 2 handler(s)")
+        publish(dev, project, "o1")
+        dev.says("began o1")
+        dev.process.send_signal(signal.SIGINT)
+        dev.says("stopping: 300 s for what runs")
+        assert dev.stop(signal.SIGINT) == 0
+        assert "stopped at once" in dev.said
+
+
+def test_endpoint_answers_before_and_after_a_change(project: Path) -> None:
+    """/readyz is there as under ``run``, on the same port after the worker was started again."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def ready() -> bool:
+        with contextlib.suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+            return bool(answer.status == 200)
+        return False
+
+    with running("dev", "shop.handlers", "--http-port", str(port), cwd=project) as dev:
+        until(ready, "ready")
+        edit(project, "shipped", "sent")
+        dev.says("working 2 handler(s)", times=2)
+        until(ready, "ready again")
+        assert dev.stop() == 0
+
+
 def test_stop_leaves_no_process(dev: Running) -> None:
     """After Ctrl-C the worker and the server are gone."""
     started = children(dev.process.pid)
@@ -146,3 +187,16 @@ def test_wrong_settings_end_it_at_once(project: Path) -> None:
     ended = glam(*DEV, cwd=project, env={"GLAM_SHUTDOWN_GRACE": "long"})
     assert ended.code == 2
     assert "GLAM_SHUTDOWN_GRACE is 'long'" in ended.err
+
+
+def test_missing_watcher_is_one_line_with_the_command(project: Path) -> None:
+    """Without the package that watches files the install command is told; the exit code is 2."""
+    script = (
+        "import sys; sys.modules['watchfiles'] = None; sys.argv = ['glam-worker', *sys.argv[1:]]\n"
+        "from glam_worker.cli import main; main()"
+    )
+    ended = glam("-c", script, *DEV, cwd=project, command=(sys.executable,))
+    assert ended.code == 2
+    (line,) = ended.err.splitlines()
+    assert "watchfiles" in line
+    assert 'pip install "glam-worker[embedded]"' in line

@@ -195,6 +195,7 @@ def test_default_store_lies_in_the_working_directory(
         log = (tmp_path / ".glam" / "nats-server.log").read_text()
     assert "Server is ready" in log
     assert (tmp_path / ".glam" / "jetstream").is_dir()
+    assert (tmp_path / ".glam" / ".gitignore").read_text() == "*\n"
 
 
 def test_missing_package_is_one_line_with_the_command(
