@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import EventPublisher, JetStreamClient
 from glam_worker.declare.handler import Handler
+from glam_worker.jetstream.claims import JetStreamClaims
 from glam_worker.jetstream.consumers import ConsumerRef, nanoseconds
 from glam_worker.jetstream.letters import JetStreamLetters
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.pull import PullSource
+from glam_worker.runtime.claims import Claims
 from glam_worker.runtime.credits import Budget, Credits
 from glam_worker.runtime.executor import Executor
 from glam_worker.runtime.lease import Lease
@@ -25,7 +27,7 @@ from glam_worker.runtime.run import Surroundings
 from glam_worker.runtime.settlement import Settler
 from glam_worker.settings import Settings
 from glam_worker.topology.ensure import EnsuredConsumer
-from glam_worker.topology.specs import NS
+from glam_worker.topology.specs import CLAIMS, NS
 
 MakesParking: TypeAlias = Callable[[JetStreamClient, str, str], Parking]
 """Makes what parks the events of a handler, from client, service and handler."""
@@ -83,7 +85,7 @@ class Assembly:
         pipeline = Pipeline(
             concurrency,
             credit,
-            Executor(surroundings, threads),
+            Executor(surroundings, threads, self._claims(handler)),
             self._settler(handler, consumers, facts),
             facts,
             handler.options.timeout,
@@ -120,6 +122,13 @@ class Assembly:
             facts,
             self.client.server_time,
         )
+
+    def _claims(self, handler: Handler) -> Claims | None:
+        """None for a handler that is not idempotent."""
+        if handler.options.remembered_for is None:
+            return None
+        store = JetStreamClaims(self.client, CLAIMS)
+        return Claims(store, handler.options.timeout + handler.options.ack_wait)
 
     def _source(self, consumer: EnsuredConsumer, credit: Credits, pipeline: Pipeline) -> PullSource:
         way = consumer.spec.way

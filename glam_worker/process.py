@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from prometheus_client import generate_latest
 
@@ -123,7 +124,8 @@ class _Process:
     async def _unless(event: asyncio.Event, task: asyncio.Future[None]) -> bool:
         """Wait for ``task``, but no longer than until ``event``; whether the task ended first."""
         waiting = asyncio.ensure_future(event.wait())
-        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [task, waiting]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if not task.done():
             task.cancel()

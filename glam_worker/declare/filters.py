@@ -15,12 +15,12 @@ _OURS = ("dlq.>", "retry.>")
 def check_filter(subject: str) -> str | None:
     """What is wrong with ``subject`` as a handler's filter, and what to do; None if it is fine."""
     tokens = subject.split(".")
-    for position, token in enumerate(tokens):
-        if token == ">" and position != len(tokens) - 1:
+    for position, part in enumerate(tokens):
+        if part == ">" and position != len(tokens) - 1:
             return f"subject {subject!r} has '>' before its end; '>' stands last only"
-        if token not in ("*", ">") and not _TOKEN.fullmatch(token):
+        if part not in ("*", ">") and not _TOKEN.fullmatch(part):
             return (
-                f"subject {subject!r} has the token {token!r}; tokens are not empty, hold no "
+                f"subject {subject!r} has the token {part!r}; tokens are not empty, hold no "
                 "white space, and a wildcard is a token of its own"
             )
     for ours in _OURS:
@@ -56,12 +56,12 @@ def matches(subject_filter: str, subject: str) -> bool:
 def covers(wide: str, narrow: str) -> bool:
     """Whether every subject that ``narrow`` matches is matched by ``wide`` too."""
     ours, theirs = wide.split("."), narrow.split(".")
-    for position, token in enumerate(ours):
-        if token == ">":
+    for position, part in enumerate(ours):
+        if part == ">":
             return len(theirs) > position
         if position >= len(theirs) or theirs[position] == ">":
             return False
-        if token not in ("*", theirs[position]):
+        if part not in ("*", theirs[position]):
             return False
     return len(ours) == len(theirs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from glam_worker.declare.retry import RetryPolicy
 from glam_worker.errors import DeclarationError
@@ -70,8 +70,8 @@ class HandlerOptions:
         return DAY if self.idempotent is True else float(self.idempotent)
 
 
-def _names(found: object) -> tuple[str, ...]:
-    names = (found,) if isinstance(found, str) else tuple(found)  # type: ignore[arg-type]
+def _names(found: Any) -> tuple[str, ...]:
+    names: tuple[Any, ...] = (found,) if isinstance(found, str) else tuple(found)
     for name in names:
         if not (isinstance(name, str) and NAME.fullmatch(name)):
             raise DeclarationError(f"previously={found!r}: {name!r} cannot be a handler's name")

@@ -1,7 +1,8 @@
-"""What a handler meant by the way it ended: a closed set of four outcomes.
+"""What a handler meant by the way it ended: a closed set of outcomes.
 
 ``Retry``, ``Snooze`` and ``Reject`` are raised by handlers, at any depth; ``Done`` is a handler
 that returned. Every other exception is translated into one of them, once, by ``outcome_of``.
+``Invalid`` and ``Duplicate`` are found before the handler is called.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ class Invalid:
     """The bytes could not be read as the handler's event; no handler was called."""
 
     cause: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An idempotent handler has handled the event before: there was nothing to do."""
 
 
 class Retry(Exception):
@@ -72,7 +78,7 @@ class Reject(Exception):
         super().__init__(reason)
 
 
-Outcome: TypeAlias = Done | Invalid | Retry | Snooze | Reject
+Outcome: TypeAlias = Done | Duplicate | Invalid | Retry | Snooze | Reject
 
 DONE = Done()
 

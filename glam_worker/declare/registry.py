@@ -90,7 +90,7 @@ class Registry:
                 raise _twice(handler, other)
         self._handlers.append(handler)
 
-    def on(
+    def on(  # noqa: PLR0913 - one keyword for each option of a declaration
         self,
         subject: str,
         payload: type[P],
@@ -200,7 +200,7 @@ def _twice(handler: Handler, other: Handler) -> DeclarationError:
 
 
 class Declares(Generic[P]):
-    """The decorator that ``on`` returns: typed, so that a function that does not fit is rejected."""
+    """The decorator that ``on`` returns: typed, so that mypy rejects a function that does not fit."""
 
     def __init__(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from glam_worker.declare.outcomes import (
     Done,
+    Duplicate,
     Invalid,
     Outcome,
     Reason,
@@ -76,21 +77,22 @@ def _within(value: object, low: float, high: float = float("inf")) -> bool:
     return number and low <= float(value) <= high and float(value) != float("inf")  # type: ignore[arg-type]
 
 
-def _exceptions(name: str, found: object) -> tuple[type[Exception], ...]:
-    types = found if isinstance(found, tuple) else tuple(found) if _iterable(found) else (found,)
+def _exceptions(name: str, found: Any) -> tuple[type[Exception], ...]:
+    types = tuple(found) if isinstance(found, tuple | list | set | frozenset) else (found,)
     for item in types:
         if not (isinstance(item, type) and issubclass(item, Exception)):
-            raise ValueError(f"RetryPolicy({name}=...): {item!r} is not an exception type")
+            raise ValueError(  # noqa: TRY004 - as every wrong value of a policy
+                f"RetryPolicy({name}=...): {item!r} is not an exception type"
+            )
     return types
-
-
-def _iterable(found: object) -> bool:
-    return isinstance(found, list | set | frozenset)
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
     """Tell the server that the carrier is done with."""
+
+    duplicate: bool = False
+    """Whether the event had been handled before, so that no handler was called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ def decide(
     match outcome:
         case Done():
             return ACK
+        case Duplicate():
+            return Ack(duplicate=True)
         case Invalid(cause):
             return DeadLetter("invalid", attempt, cause)
         case Reject():

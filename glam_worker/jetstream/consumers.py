@@ -46,7 +46,7 @@ def nanoseconds(timestamp: str) -> int:
             break
         digits += character
     zone = rest[len(digits) :] if rest else ""
-    moment = datetime.fromisoformat((whole + zone).replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(whole + zone)
     return int(moment.timestamp()) * 1_000_000_000 + int(digits.ljust(9, "0") or 0)
 
 

@@ -19,7 +19,6 @@ from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.runtime.protocols import Delivery, Refused
 from glam_worker.topology.specs import due_subject, wait_subject
 
-
 _MESSAGE_ID_BYTES = 96
 """What the header with the message id adds."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from glam_shared.json_safe import json_text
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
-from glam_worker.declare.retry import ACK, DeadLetter, HandBack, Park, Settlement
+from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 
 _log = logging.getLogger("glam_worker.events")
@@ -49,6 +49,8 @@ class WayLog(WayFacts):
             case Park(delay, cause=cause):
                 fields |= {"delay": round(delay, 3)} | _error(cause)
                 _log.warning(f"failed, runs again in {delay:.3g} s", extra=fields)
+            case Ack(duplicate=True):
+                _log.info("handled before: acked without a run", extra=fields)
             case HandBack():
                 _log.info("handed back", extra=fields)
             case _:

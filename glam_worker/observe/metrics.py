@@ -19,7 +19,6 @@ from prometheus_client.registry import Collector
 
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.families import FAMILIES, PREFIX, Family
-from glam_worker.observe.histogram import Histogram
 from glam_worker.observe.records import WayRecord
 
 Sample: TypeAlias = tuple[str, tuple[str, ...], Any]
@@ -71,21 +70,26 @@ def _of_way(labels: tuple[str, str, str], record: WayRecord) -> Iterator[Sample]
 def _family(family: Family, samples: Iterable[Sample]) -> Metric:
     name = PREFIX + family.name
     if family.name == "build":
-        info = InfoMetricFamily(name, family.help, labels=[])
-        for _, labels, _ in samples:
-            info.add_metric([], dict(zip(family.labels, labels, strict=True)))
-        return info
+        return _info(family, InfoMetricFamily(name, family.help, labels=[]), samples)
     if family.kind == "histogram":
-        histogram = HistogramMetricFamily(name, family.help, labels=family.labels)
-        for _, labels, found in samples:
-            value: Histogram = found
-            histogram.add_metric(labels, value.buckets(), sum_value=value.total)
-        return histogram
+        return _histograms(HistogramMetricFamily(name, family.help, labels=family.labels), samples)
     make = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
     plain = make(name, family.help, labels=family.labels)
     for labels, value in _summed(samples).items():
         plain.add_metric(labels, value)
     return plain
+
+
+def _info(family: Family, info: InfoMetricFamily, samples: Iterable[Sample]) -> Metric:
+    for _, labels, _ in samples:
+        info.add_metric([], dict(zip(family.labels, labels, strict=True)))
+    return info
+
+
+def _histograms(metric: HistogramMetricFamily, samples: Iterable[Sample]) -> Metric:
+    for _, labels, value in samples:
+        metric.add_metric(labels, value.buckets(), sum_value=value.total)
+    return metric
 
 
 def _summed(samples: Iterable[Sample]) -> dict[tuple[str, ...], float]:

@@ -83,6 +83,8 @@ class WayRecord(WayFacts):
                 self._failed(cause)
             case HandBack():
                 self.settlements["handed_back"] += 1
+            case Ack(duplicate=True):
+                self.settlements["duplicate"] += 1
             case Ack():
                 self.acked += 1
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Coroutine
 from concurrent.futures import Executor as Threads
+from functools import partial
 from typing import Any
 
 from glam_shared.correlation import set_correlation_context
 from glam_shared.errors import RequestTimeoutError
 from glam_shared.messaging.envelope import envelope_of
 from glam_worker.declare.filters import matches
-from glam_worker.declare.outcomes import DONE, Invalid, Outcome, Retry, outcome_of
+from glam_worker.declare.outcomes import DONE, Duplicate, Invalid, Outcome, Retry, outcome_of
+from glam_worker.runtime.claims import AlreadyHandled, Claims
 from glam_worker.runtime.protocols import Delivery
 from glam_worker.runtime.run import CURRENT, Run, Surroundings
 from glam_worker.runtime.stepping import Waiting, begin
@@ -28,7 +31,9 @@ class WrongEventError(ValueError):
 class Executor:
     """Decodes a delivery's envelope, calls the handler with it, and names the outcome."""
 
-    def __init__(self, surroundings: Surroundings, threads: Threads) -> None:
+    def __init__(
+        self, surroundings: Surroundings, threads: Threads, claims: Claims | None = None
+    ) -> None:
         handler = surroundings.handler
         self._surroundings = surroundings
         self._threads = threads
@@ -36,6 +41,7 @@ class Executor:
         self._is_async = handler.is_async
         self._timeout = handler.options.timeout
         self._matching = {handler.subject}
+        self._work = self._plain if claims is None else partial(self._claimed, claims)
         self._fatal = handler.options.retry.fatal
         self._retry_on = handler.options.retry.retry_on
         self._read = envelope_of(handler.payload).from_bytes
@@ -70,9 +76,18 @@ class Executor:
         """
         CURRENT.set(run)
         set_correlation_context(run.correlation_id)
+        return begin(self._work(run))
+
+    def _plain(self, run: Run) -> Coroutine[Any, Any, Any]:
+        """The handler's coroutine."""
         if self._is_async:
-            return begin(self._call(run.payload, run))
-        return begin(self._in_thread(run.payload, run))
+            work: Coroutine[Any, Any, Any] = self._call(run.payload, run)
+            return work
+        return self._in_thread(run.payload, run)
+
+    def _claimed(self, claims: Claims, run: Run) -> Coroutine[Any, Any, Any]:
+        """The same, under a claim of the event."""
+        return claims.call(run, lambda: self._plain(run))
 
     async def _in_thread(self, payload: Any, run: Run) -> Any:
         loop = asyncio.get_running_loop()
@@ -86,6 +101,8 @@ class Executor:
             return _timeout(self._surroundings.handler.name, self._timeout)
         if error is None:
             return DONE
+        if isinstance(error, AlreadyHandled):
+            return Duplicate()
         if not isinstance(error, Exception):
             return _retry_because(error)
         return outcome_of(_single(error), self._fatal, self._retry_on)

@@ -127,11 +127,14 @@ class Pipeline:
         started = time.monotonic()
         if not self._executor.takes(delivery):
             return await self._refuse(delivery)
-        run = self._executor.decode(delivery, started)
+        read = self._executor.decode(delivery, started)
+        run: Run | None = None
         outcome: Outcome | None
-        if isinstance(run, Invalid):
-            outcome, run, waited = run, None, False
+        waited = False
+        if isinstance(read, Invalid):
+            outcome = read
         else:
+            run = read
             outcome, waited = await self._run(run, delivery)
         took = Took(started, time.monotonic())
         settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()

@@ -46,6 +46,10 @@ class Delivery(Protocol):
         """The publisher's headers, without those of the protocol and of the runtime."""
 
     @property
+    def carrier(self) -> str:
+        """This message: its stream, the stream's ``created`` in ns, its sequence, with dots."""
+
+    @property
     def origin(self) -> str:
         """The carrier in which the event was first published, as one subject token triple."""
 
@@ -130,7 +134,8 @@ class WayFacts(Protocol):
         """In-progress acks were sent."""
 
     def expired(self, delivery: Delivery) -> None:
-        """A run has reached its timeout; it is cancelled where it can be."""
+        """A run has reached its timeout; it is cancelled where it can be. Not all listen to it."""
+        return
 
     def lapsed(self, delivery: Delivery) -> None:
         """A delivery was dropped because it may be another worker's by now."""

@@ -55,7 +55,7 @@ def consumer_drift(spec: ConsumerSpec, info: dict[str, Any]) -> list[Drift]:
 def _owner(config: dict[str, Any]) -> str:
     metadata = config.get("metadata") or {}
     names = [metadata.get(key) for key in (OWNER_SERVICE, OWNER_HANDLER, OWNER_WAY)]
-    return "/".join(names) if all(names) else "none"
+    return "/".join(map(str, names)) if all(names) else "none"
 
 
 def _filters(config: dict[str, Any]) -> str:

@@ -81,9 +81,12 @@ class _Ensuring:
         self._admin = admin
         self._settings = settings
         self._result = Ensured()
+        self._remembered = 0.0
         self._streams: dict[str, dict[str, Any]] = {}
 
     async def run(self, registry: Registry) -> Ensured:
+        times = (handler.options.remembered_for or 0.0 for handler in registry.handlers)
+        self._remembered = max(times, default=0.0)
         chosen = [(handler, await self._stream_of(handler)) for handler in registry.handlers]
         await self._own_streams({stream for _, stream in chosen})
         wanted = [
@@ -171,6 +174,9 @@ class _Ensuring:
         if problems:
             raise TopologyError("\n".join(problems))
         self._result.dlq_stream = await self._dead_letters(replicas, storage)
+        if self._remembered:
+            claims = (specs.CLAIMS, self._remembered, self._settings, replicas, storage)
+            await self._stream(specs.bucket(*claims))
 
     async def _dead_letters(self, replicas: int, storage: str) -> str:
         spec = specs.dlq_stream(self._settings, replicas, storage)

@@ -84,6 +84,32 @@ def dlq_stream(settings: Settings, replicas: int, storage: str) -> StreamSpec:
     )
 
 
+CLAIMS = "GLAM_CLAIMS"
+"""Bucket of what idempotent handlers have handled."""
+
+
+def bucket(
+    name: str, max_age: float, settings: Settings, replicas: int, storage: str
+) -> StreamSpec:
+    """A key-value bucket (ADR-8): one value a key, kept for ``max_age`` seconds after its write."""
+    return StreamSpec(
+        f"KV_{name}",
+        {
+            "name": f"KV_{name}",
+            "subjects": [f"$KV.{name}.>"],
+            "storage": storage,
+            "num_replicas": max(settings.stream_replicas, replicas),
+            "retention": "limits",
+            "discard": "new",
+            "max_msgs_per_subject": 1,
+            "max_age": int(max_age * NS),
+            "duplicate_window": int(min(120.0, max_age) * NS),
+            "allow_rollup_hdrs": True,
+            "deny_delete": True,
+        },
+    )
+
+
 def _stream(name: str, subjects: tuple[str, ...], settings: Settings, **config: Any) -> StreamSpec:
     base = {
         "name": name,

@@ -1,0 +1,85 @@
+"""A key-value bucket over plain JetStream calls (ADR-8): read, create, replace by revision.
+
+Not nats-py's ``KeyValue``: that one changes headers in passing and reads from followers.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from dataclasses import dataclass
+
+from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging.broker_errors import NotFound, PublishRefused
+from glam_shared.messaging.headers import NATS_EXPECTED_LAST_SUBJECT_SEQUENCE
+
+_WRONG_LAST_SEQUENCE = (10071, 10164)
+_OPERATION = "KV-Operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value and the revision it has."""
+
+    value: bytes
+    revision: int
+
+
+class Bucket:
+    """One bucket. Raises BrokerError where the server cannot be asked."""
+
+    def __init__(self, client: JetStreamClient, name: str) -> None:
+        self._client = client
+        self._stream = f"KV_{name}"
+        self._prefix = f"$KV.{name}"
+
+    async def get(self, key: str) -> Entry | None:
+        """The present value, read from the leader; None where there is none."""
+        request = {"last_by_subj": f"{self._prefix}.{key}"}
+        try:
+            answer = await self._client.api(f"STREAM.MSG.GET.{self._stream}", request)
+        except NotFound:
+            return None
+        message = answer["message"]
+        value = base64.b64decode(message.get("data") or "")
+        return Entry(value, int(message["seq"])) if value else None
+
+    async def create(self, key: str, value: bytes) -> int | None:
+        """Write a key that has no value; its revision, None if it has one already."""
+        revision = await self._write(key, value, 0)
+        if revision is not None:
+            return revision
+        return await self._over_nothing(key, value)
+
+    async def replace(self, key: str, value: bytes, revision: int) -> int | None:
+        """Write over the value of ``revision``; the new revision, None if it is another by now."""
+        return await self._write(key, value, revision)
+
+    async def give_up(self, key: str, revision: int) -> bool:
+        """Delete the value of ``revision``; False if it is another by now."""
+        return await self._write(key, b"", revision) is not None
+
+    async def _over_nothing(self, key: str, value: bytes) -> int | None:
+        """A key that was given up has a revision, and no value."""
+        request = {"last_by_subj": f"{self._prefix}.{key}"}
+        try:
+            answer = await self._client.api(f"STREAM.MSG.GET.{self._stream}", request)
+        except NotFound:
+            return await self._write(key, value, 0)
+        if answer["message"].get("data"):
+            return None
+        return await self._write(key, value, int(answer["message"]["seq"]))
+
+    async def _write(self, key: str, value: bytes, expected: int) -> int | None:
+        headers = {NATS_EXPECTED_LAST_SUBJECT_SEQUENCE: str(expected)}
+        if not value:
+            headers[_OPERATION] = "DEL"
+        try:
+            stored = await self._client.publish_acked(
+                f"{self._prefix}.{key}", value, headers, msg_id=uuid.uuid4().hex
+            )
+        except PublishRefused as error:
+            if error.err_code in _WRONG_LAST_SEQUENCE:
+                return None
+            raise
+        return stored.seq
