@@ -60,10 +60,7 @@ def abort_transport(client: Client) -> None:
 
 
 def drop_unsent(client: Client) -> None:
-    """Forget what was buffered for a connection that is gone.
-
-    The client would send it after the reconnect, when an ack may complete another message.
-    """
+    """Forget what is buffered."""
     client._pending = []
     client._pending_data_size = 0
 

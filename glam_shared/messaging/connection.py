@@ -102,17 +102,21 @@ class Connection:
     async def close(self) -> None:
         """Give the connection up; bounded, whatever state the server is in."""
         client, watching = self._client, self._watching
-        self._client = self._watching = None
+        self._watching = None
         if watching is not None:
             watching.cancel()
             await asyncio.wait([watching])
         if client is None:
             return
+        up = self.is_up()
+        self._client = None
         self._fall("closed")
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(self._timings.close):
-                await client.close()
-        client_internals.release(client)
+        try:
+            if up:  # nats-py's own `close` may hang, and raise a CancelledError nobody asked for
+                await client_internals.round_trip(client, self._timings.close)
+        finally:
+            client_internals.release(client)
+        await asyncio.sleep(0)  # its tasks end
 
     # --- what nats-py reports ---
 
@@ -130,9 +134,8 @@ class Connection:
             self._trouble(f"cannot reconnect: {explain(error).text}")
 
     def on_disconnected(self, client: Client) -> None:
-        """The socket is closed; nothing that waited for it may go out on the next one."""
+        """The socket is closed."""
         if client is self._client:
-            client_internals.drop_unsent(client)
             self._torn_down = True
             self._fall("disconnected")
 
@@ -144,7 +147,7 @@ class Connection:
     def on_closed(self, client: Client) -> None:
         """nats-py does not reconnect after most errors the server sends."""
         if client is self._client:
-            self._fall(f"closed by nats-py: {client.last_error or 'no reason given'}")
+            self._fall(f"closed: {client.last_error or 'nats-py gave up'}")
             self._watchdog.look_now()
 
     # --- what the watchdog does ---
@@ -167,23 +170,24 @@ class Connection:
             return 0.0
         if self._teardown_since is None:
             self._teardown_since = time.monotonic()
-            self._fall("the server does not answer")
+            self._fall("the connection broke")
         return time.monotonic() - self._teardown_since
 
     async def _treat(self, remedy: Remedy) -> None:
         client = self.client
-        self._log.warning(
-            "NATS connection: %s (%s)", remedy.value, self.problem or "its loops ended"
-        )
         if remedy is Remedy.RECONNECT:
+            self._log.warning("NATS connection: its read loop ended; reconnecting")
             await client.force_reconnect()
         elif remedy is Remedy.ABORT:
+            self._log.warning("NATS connection: the dead socket does not close; aborting it")
             client_internals.abort_transport(client)
         else:
             await self._replace(client)
 
     async def _replace(self, old: Client) -> None:
-        self._fall("closed")
+        why = old.last_error or "nats-py gave up"
+        self._log.warning("NATS connection: replacing the client: %s", why)
+        self._fall(f"closed: {why}")
         client_internals.release(old)
         round_ = 0
         while (client := await self._again()) is None:

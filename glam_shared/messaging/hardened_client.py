@@ -12,6 +12,8 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from glam_shared.messaging import client_internals
+
 
 class HardenedClient(Client):
     """A client whose read loop survives what a server may send.
@@ -19,7 +21,14 @@ class HardenedClient(Client):
     * A pong for a flush that nobody waits for any more.
     * A subject that is not UTF-8: the server stores and delivers such messages.
     * Headers that cannot be parsed: the server does not look at them.
+
+    And what was buffered without a connection is not sent over the next one: an ack among it
+    would complete whatever message has that sequence now.
     """
+
+    async def _process_connect_init(self) -> None:
+        await super()._process_connect_init()
+        client_internals.drop_unsent(self)  # nothing has run since: the flusher saw none of it
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():

@@ -18,7 +18,6 @@ class Reconnector:
 
     * Goes round the servers, with a jittered and growing delay before each round.
     * Reads certificates and nkeys anew, so that rotated ones are used.
-    * Throws away what was buffered for the connection that is gone.
     """
 
     def __init__(self, client: Client, options: ConnectOptions, callbacks: Callbacks) -> None:
@@ -33,7 +32,6 @@ class Reconnector:
 
         nats-py calls this again at once, without yielding, when it raises; so it never does.
         """
-        client_internals.drop_unsent(self._client)
         try:
             self.renew_identity()
         except Exception as error:  # noqa: BLE001 - see above
