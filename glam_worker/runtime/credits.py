@@ -104,7 +104,7 @@ class Credits:
         half = max(1, self.capacity // 2)
         if not mine.backlog:
             idle = 1 if way == "lane" or self._budget else half
-            return min(idle, self.capacity - other.used)
+            return min(mine.held + idle, self.capacity - max(1, other.used))
         if other.backlog:
             return min(half, self.capacity - other.used)
         return self.capacity - max(1, other.used)

@@ -25,6 +25,7 @@ class TwoHandlers(RuleBasedStateMachine):
     )
     def start(self, concurrencies: list[int], limit: int | None, byte_limit: int) -> None:
         self.limit = limit
+        self.concurrencies = concurrencies
         self.budget = None if limit is None else Budget(limit, ways=4)
         self.byte_limit = byte_limit
         self.credits = [Credits(one, self.budget, byte_limit) for one in concurrencies]
@@ -67,6 +68,18 @@ class TwoHandlers(RuleBasedStateMachine):
         if credit.of(way).used == 0:
             assert credit.take(way) >= 1
 
+    @rule(handler=HANDLERS, way=WAYS)
+    @precondition(lambda self: hasattr(self, "credits") and self.budget is None)
+    def a_free_slot_is_asked_for(self, handler: int, way: Way) -> None:
+        """As long as a slot is free, some request is open or can be sent."""
+        credit = self.credits[handler]
+        mine, other = credit.of(way), credit.of("lane" if way == "main" else "main")
+        full = mine.bytes and credit.main.bytes + credit.lane.bytes >= self.byte_limit
+        shared = mine.backlog and other.backlog
+        busy = mine.held + other.used >= self.concurrencies[handler]
+        if not (mine.requested or full or shared or busy):
+            assert credit.take(way) >= 1
+
     @invariant()
     @precondition(lambda self: hasattr(self, "credits"))
     def a_handler_stays_within_its_capacity(self) -> None:
@@ -101,7 +114,7 @@ class TwoHandlers(RuleBasedStateMachine):
             assert self.budget.free == (self.limit or 0) - 4
 
 
-TwoHandlers.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TwoHandlers.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestCreditsHoldWhateverTheServerDoes = TwoHandlers.TestCase
 
 
@@ -146,6 +159,14 @@ def test_too_many_bytes_in_hand_stop_asking() -> None:
     assert credit.take("main") == 0
     credit.settled("main", 300)
     assert credit.take("main") > 0
+
+
+def test_runs_that_take_long_leave_no_slot_idle() -> None:
+    """Without a backlog too there is a request open for as long as a slot is free."""
+    credit = credits_of(16)
+    for _ in range(16):
+        assert credit.main.requested or credit.take("main")
+        credit.arrived("main", 1)
 
 
 def test_small_change_is_not_asked_for() -> None:
