@@ -200,7 +200,7 @@ def _twice(handler: Handler, other: Handler) -> DeclarationError:
 
 
 class Declares(Generic[P]):
-    """The decorator that ``on`` returns: typed, so that mypy rejects a function that does not fit."""
+    """The decorator that ``on`` returns; typed, so mypy rejects a function that does not fit."""
 
     def __init__(
         self,
