@@ -12,13 +12,13 @@ from typing import Any
 from glam_shared.correlation import set_correlation_context
 from glam_shared.errors import RequestTimeoutError
 from glam_shared.messaging.envelope import envelope_of
+from glam_worker.declare.binding import Call
 from glam_worker.declare.filters import matches
 from glam_worker.declare.outcomes import DONE, Duplicate, Invalid, Outcome, Retry, outcome_of
 from glam_worker.runtime.claims import AlreadyHandled, Claims
 from glam_worker.runtime.protocols import Delivery
 from glam_worker.runtime.run import CURRENT, Run, Surroundings
 from glam_worker.runtime.stepping import Waiting, begin
-
 
 _SUBJECTS_REMEMBERED = 1024
 """Subjects of a wildcard that are known to match; more are matched each time."""
@@ -92,8 +92,8 @@ class Executor:
     async def _in_thread(self, payload: Any, run: Run) -> Any:
         loop = asyncio.get_running_loop()
         inside = contextvars.copy_context()
-        returned = loop.run_in_executor(self._threads, inside.run, self._call, payload, run)
-        return await _whole(returned)
+        called = partial(inside.run, _called, self._call, payload, run)
+        return await _whole(loop.run_in_executor(self._threads, called))
 
     def outcome(self, error: BaseException | None, *, timed_out: bool) -> Outcome:
         """What a run that ended with ``error`` (None: returned) meant."""
@@ -106,6 +106,14 @@ class Executor:
         if not isinstance(error, Exception):
             return _retry_because(error)
         return outcome_of(_single(error), self._fatal, self._retry_on)
+
+
+def _called(call: Call, payload: Any, run: Run) -> Any:
+    """Call it; no future can hold a StopIteration, so that nobody would hear of the end."""
+    try:
+        return call(payload, run)
+    except StopIteration as error:
+        raise RuntimeError("the handler raised StopIteration") from error
 
 
 async def _whole(returned: asyncio.Future[Any]) -> Any:
