@@ -65,7 +65,7 @@ class NoAnswer(BrokerError):
     """The server did not answer in time: the outcome is unknown."""
 
     def __init__(self, operation: str, timeout: float) -> None:
-        super().__init__(f"No answer to {operation} within {timeout:g} s.")
+        super().__init__(f"No answer to {operation} within {timeout:.2g} s.")
         self.operation = operation
         self.timeout = timeout
 

@@ -85,6 +85,7 @@ class ReplyMux:
         self._listening = asyncio.Lock()
         self._serial = itertools.count()
         self._waiting: dict[str, Question] = {}
+        self._no_inbox: PermissionDenied | None = None
 
     async def ask(
         self, client: Client, subject: str, body: bytes, headers: Headers, timeout: float
@@ -100,10 +101,13 @@ class ReplyMux:
     ) -> Question:
         """Send; *until*, the loop's time, bounds only that.
 
-        Raises ConnectionLost, and NotSendable for a subject or header no server would take.
+        Raises ConnectionLost, PermissionDenied, and NotSendable for a subject or header no server
+        would take.
         """
         if client is not self._client:
             await self._listen(client)
+        if self._no_inbox is not None:
+            raise self._no_inbox
         reply = f"{self._prefix}{next(self._serial)}"
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         question = Question(subject, future, lambda: self._waiting.pop(reply, None))
@@ -119,6 +123,7 @@ class ReplyMux:
         """A lost connection answers nothing any more."""
         if up:
             return
+        self._no_inbox = None
         lost = ConnectionLost("The connection was lost before the answer came.")
         waiting, self._waiting = self._waiting, {}
         for question in waiting.values():
@@ -127,10 +132,13 @@ class ReplyMux:
     def on_denial(self, denied: PermissionDenied) -> None:
         """End what waits for the denied subject; all, when it is the inbox that is denied."""
         operation = denied.operation
-        inbox = operation == f"subscribe to {self._prefix.lower()}*"
+        if operation == f"subscribe to {self._prefix.lower()}*":
+            self._no_inbox = denied
         for reply, question in tuple(self._waiting.items()):
-            if inbox or operation == f"publish to {question.subject.lower()}":
-                question.settle(denied)
+            if self._no_inbox or operation == f"publish to {question.subject.lower()}":
+                question.settle(
+                    self._no_inbox or PermissionDenied(f"publish to {question.subject}")
+                )
                 self._waiting.pop(reply, None)
 
     async def _listen(self, client: Client) -> None:

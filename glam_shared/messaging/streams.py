@@ -11,8 +11,11 @@ from nats.js.api import StreamConfig
 
 from glam_shared.errors import ConfigurationError
 from glam_shared.logging import ServiceLogger
-from glam_shared.messaging.broker_errors import NotFound
+from glam_shared.messaging.broker_errors import ApiError
 from glam_shared.messaging.jetstream_api import JetStreamApi
+
+_EXISTS_OTHERWISE = 10058
+"""err_code; of a stream that exists just so, STREAM.CREATE answers the information."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,11 @@ class Streams:
         """The stream, created with *config* unless it exists."""
         wanted = _request(name, subjects, config)
         try:
-            info = await self._api.call(f"STREAM.INFO.{name}", None, 5.0)
-        except NotFound:
             info = await self._api.call(f"STREAM.CREATE.{name}", wanted, 5.0)
-        else:
+        except ApiError as error:
+            if error.err_code != _EXISTS_OTHERWISE:
+                raise
+            info = await self._api.call(f"STREAM.INFO.{name}", None, 5.0)
             self._say_differences(name, wanted, info["config"])
         return StreamSummary.of(info)
 
