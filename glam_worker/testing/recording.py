@@ -92,6 +92,8 @@ def _stored(delivery: Delivery) -> Stored:
 
 def _meaning(settlement: Settlement) -> dict[str, Any]:
     match settlement:
+        case Ack(duplicate=True):
+            return {"outcome": "duplicate"}
         case Ack():
             return {"outcome": "ack"}
         case Park(delay, cause=cause):
