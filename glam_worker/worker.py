@@ -19,7 +19,7 @@ from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.observe.facts import Observers
-from glam_worker.runtime.credits import Budget
+from glam_worker.runtime.credits import budget_of
 from glam_worker.runtime.ticker import Ticker
 from glam_worker.settings import Settings
 from glam_worker.topology.ensure import Ensured, ensure
@@ -72,7 +72,7 @@ class Worker:
         self.started_at: float | None = None
         self._looking: asyncio.Task[None] | None = None
         self._lifespans = AsyncExitStack()
-        self._budget = _budget(self.registry, self.settings)
+        self._budget = budget_of(self.settings.max_in_flight, len(self.registry.handlers))
 
     # --- start ---
 
@@ -99,21 +99,10 @@ class Worker:
         if self.client.is_connected():
             return
         self._own_client = True
-        settings = self.settings
         await self.client.connect(
-            settings.nats_servers,
-            user=settings.nats_user,
-            password=_secret(settings.nats_password),
-            token=_secret(settings.nats_token),
-            credentials=settings.nats_credentials,
-            nkey_seed=_secret(settings.nats_nkey_seed),
-            tls_ca=settings.nats_tls_ca,
-            tls_cert=settings.nats_tls_cert,
-            tls_key=settings.nats_tls_key,
-            inbox_prefix=settings.nats_inbox_prefix,
-            domain=settings.js_domain,
+            **self.settings.connection(),
             name=self.service,
-            timeout=settings.connect_timeout,
+            timeout=self.settings.connect_timeout,
             min_server_version=LEAST_SERVER,
         )
 
@@ -259,27 +248,10 @@ def _stray(work: HandlerWork) -> str:
     )
 
 
-def _secret(value: Any) -> str | None:
-    return None if value is None else value.get_secret_value()
-
-
 def _service_of(registry: Registry) -> str:
     if not registry.handlers:
         raise ConfigurationError("the registry declares no handler; decorate a function with @on")
     return registry.handlers[0].module.partition(".")[0]
-
-
-def _budget(registry: Registry, settings: Settings) -> Budget | None:
-    ways = 2 * len(registry.handlers)
-    limit = settings.max_in_flight
-    if limit is None:
-        return None
-    if limit < ways:
-        raise ConfigurationError(
-            f"GLAM_MAX_IN_FLIGHT is {limit}; {len(registry.handlers)} handlers need at least "
-            f"{ways}, one message for each of their two ways"
-        )
-    return Budget(limit, ways)
 
 
 def _tick_period(registry: Registry) -> float:

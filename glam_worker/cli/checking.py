@@ -12,6 +12,7 @@ from glam_worker.declare.options import NAME
 from glam_worker.declare.registry import Registry
 from glam_worker.errors import DeclarationError, Problems
 from glam_worker.loader import load, passed_over, service_of
+from glam_worker.runtime.credits import budget_of
 from glam_worker.settings import Settings
 from glam_worker.topology.specs import EVENT_SUBJECTS
 
@@ -56,12 +57,10 @@ def _name_problems(service: str) -> Iterator[GlamBaseError]:
 def _fit_problems(registry: Registry, settings: Settings) -> Iterator[GlamBaseError]:
     """What each handler allows by itself, and all of them together do not."""
     handlers = registry.handlers
-    limit = settings.max_in_flight
-    if limit is not None and limit < 2 * len(handlers):
-        yield ConfigurationError(
-            f"GLAM_MAX_IN_FLIGHT is {limit}; {len(handlers)} handlers need at least "
-            f"{2 * len(handlers)}, one message for each of their two ways"
-        )
+    try:
+        budget_of(settings.max_in_flight, len(handlers))
+    except ConfigurationError as error:
+        yield error
     by_name = {handler.name: handler for handler in handlers}
     for handler in handlers:
         for name in set(handler.options.previously) & by_name.keys():

@@ -6,6 +6,7 @@ credits: each always has one of its own, and when both have a backlog each stays
 
 from __future__ import annotations
 
+from glam_shared.errors import ConfigurationError
 from glam_worker.runtime.protocols import Way
 
 
@@ -14,6 +15,22 @@ class Budget:
 
     def __init__(self, limit: int, ways: int) -> None:
         self.free = max(0, limit - ways)
+
+
+def budget_of(limit: int | None, handlers: int) -> Budget | None:
+    """The budget of a process with ``handlers`` handlers; None without a limit.
+
+    Raises ConfigurationError for a limit that has not one credit for each way.
+    """
+    ways = 2 * handlers
+    if limit is None:
+        return None
+    if limit < ways:
+        raise ConfigurationError(
+            f"GLAM_MAX_IN_FLIGHT is {limit}; {handlers} handlers need at least {ways}, one message "
+            "for each of their two ways"
+        )
+    return Budget(limit, ways)
 
 
 class WayCredits:
