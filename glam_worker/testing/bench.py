@@ -171,8 +171,11 @@ class Bench:
                 await self.finished(event, handler=handler)
 
     async def until(self, seen: Callable[[], T], what: str = "what the test waits for") -> T:
-        """What the function ``seen`` returns as soon as that is true; looked at after each fact."""
-        return await self.waiting.until(lambda: seen() or None, what)
+        """What the function ``seen`` returns as soon as that is true.
+
+        It is called after each fact, and every 10 ms for what handlers do without one.
+        """
+        return await self.waiting.while_looking(lambda: seen() or None, what)
 
     # --- what happened ---
 

@@ -13,8 +13,12 @@ class NotSeenError(AssertionError):
     """What a test waited for did not happen in time; the message says what did."""
 
 
+LOOK_EVERY = 0.01
+"""Seconds between looks at what is no fact: something that a handler does."""
+
+
 class Waiting:
-    """Waits on conditions that are looked at whenever ``changed`` is called: nothing polls."""
+    """Waits on conditions that are looked at whenever ``changed`` is called."""
 
     def __init__(self, deadline: float, seen: Callable[[], str]) -> None:
         self._deadline = deadline
@@ -35,6 +39,19 @@ class Waiting:
                 return await self._found(found)
         except TimeoutError:
             raise NotSeenError(f"waited {self._deadline:g} s for {what}. {self._seen()}") from None
+
+    async def while_looking(self, found: Callable[[], T | None], what: str) -> T:
+        """The same for a condition of the test's own, which is looked at every 10 ms too."""
+        looking = asyncio.ensure_future(self._look())
+        try:
+            return await self.until(found, what)
+        finally:
+            looking.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self.changed()
 
     async def _found(self, found: Callable[[], T | None]) -> T:
         while (value := found()) is None:
