@@ -109,7 +109,7 @@ class Connection:
         if client is None:
             return
         up = self.is_up()
-        self._client = None
+        self._client, self.problem = None, "closed"
         self._fall("closed")
         try:
             if up:  # nats-py's own `close` may hang, and raise a CancelledError nobody asked for

@@ -181,8 +181,8 @@ class Publisher(ABC):
                 event_id=event_id,
                 metadata=wanted.metadata or metadata,
             ).to_bytes()
-        except (ModelError, ValueError) as error:
-            raise invalid(subject, str(error)) from error
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise invalid(subject, _in_one_line(error)) from error
         headers = user_headers(wanted.headers)
         headers[NATS_MSG_ID] = f"{subject}:{event_id}"
         return event_id, self._of_allowed_size(Message(subject, body, headers))
@@ -245,3 +245,10 @@ def invalid(subject: str, why: str) -> ValidationError:
         field="subject",
         value=subject,
     )
+
+
+def _in_one_line(error: ValueError) -> str:
+    if not isinstance(error, ModelError):
+        return str(error)
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
