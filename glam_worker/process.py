@@ -78,6 +78,7 @@ class _Process:
         self._serve = serve
         self._told = asyncio.Event()
         self._now = asyncio.Event()
+        self._disconnected = asyncio.Event()
 
     async def run(self) -> int:
         """The exit code."""
@@ -97,6 +98,7 @@ class _Process:
         if self._serve is not None:
             self._serve(self._probes())
         _log.info("working %d handler(s)", len(self._worker.works))
+        self._worker.client.watch(self._connection_changed)
         lost = asyncio.ensure_future(self._lost_for_good())
         if await self._unless(self._told, lost):
             return 1
@@ -112,13 +114,20 @@ class _Process:
     async def _lost_for_good(self) -> None:
         """Return once the connection was gone for longer than the setting allows."""
         client, budget = self._worker.client, self._worker.settings.disconnected_budget
-        while not budget or await client.wait_connected(budget):
-            await asyncio.sleep(budget / 4 if budget else 3600.0)
+        if not budget:
+            await asyncio.Event().wait()
+        while await client.wait_connected(budget):
+            await self._disconnected.wait()
+            self._disconnected.clear()
         _log.critical(
             "not connected for %.0f s (GLAM_DISCONNECTED_BUDGET): %s; the process ends",
             budget,
             client.problem,
         )
+
+    def _connection_changed(self, up: bool) -> None:
+        if not up:
+            self._disconnected.set()
 
     @staticmethod
     async def _unless(event: asyncio.Event, task: asyncio.Future[None]) -> bool:

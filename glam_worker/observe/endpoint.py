@@ -18,6 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from glam_worker.errors import EndpointError
 
 _SOCKET_TIMEOUT = 10.0
+_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Endpoint:
 
     def __init__(self, host: str, port: int, probes: Probes) -> None:
         try:
-            self._server = _Server((host, port), _handler(probes))
+            self._server = _Server((host, port), probes)
         except OSError as error:
             raise EndpointError(
                 f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another "
@@ -62,48 +63,72 @@ class Endpoint:
 
 
 class _Server(ThreadingHTTPServer):
+    """At most ``_CONNECTIONS`` at a time: scrapers that hang cannot use the process up."""
+
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
+    def __init__(self, address: tuple[str, int], probes: Probes) -> None:
+        self.probes = probes
+        self._free = threading.BoundedSemaphore(_CONNECTIONS)
+        super().__init__(address, _Handler)
 
-def _handler(probes: Probes) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = _SOCKET_TIMEOUT
-        protocol_version = "HTTP/1.1"
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own, if there is one left."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
 
-        def do_GET(self) -> None:
-            match self.path.partition("?")[0]:
-                case "/metrics":
-                    self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, probes.metrics())
-                case "/healthz":
-                    self._probe("healthy", probes.unhealthy(), [])
-                case "/readyz":
-                    self._probe("ready", probes.not_ready(), probes.missing())
-                case _:
-                    self._json(HTTPStatus.NOT_FOUND, {"paths": ["/metrics", "/healthz", "/readyz"]})
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and give the place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
-        do_HEAD = do_GET
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Not said: the other side went away."""
 
-        def _probe(self, good: str, reasons: list[str], remarks: list[str]) -> None:
-            if reasons:
-                bad = {"status": f"not {good}", "reasons": reasons}
-                self._json(HTTPStatus.SERVICE_UNAVAILABLE, bad)
-            else:
-                self._json(HTTPStatus.OK, {"status": good, "reasons": remarks})
 
-        def _json(self, status: HTTPStatus, body: dict[str, Any]) -> None:
-            self._answer(status, "application/json", json.dumps(body).encode())
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = _SOCKET_TIMEOUT
+    protocol_version = "HTTP/1.1"
 
-        def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def do_GET(self) -> None:
+        probes = self.server.probes
+        match self.path.partition("?")[0]:
+            case "/metrics":
+                self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, probes.metrics())
+            case "/healthz":
+                self._probe("healthy", probes.unhealthy(), [])
+            case "/readyz":
+                self._probe("ready", probes.not_ready(), probes.missing())
+            case _:
+                self._json(HTTPStatus.NOT_FOUND, {"paths": ["/metrics", "/healthz", "/readyz"]})
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited
-            """Not said: probes come every few seconds."""
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
-    return Handler
+    def _probe(self, good: str, reasons: list[str], remarks: list[str]) -> None:
+        if reasons:
+            bad = {"status": f"not {good}", "reasons": reasons}
+            self._json(HTTPStatus.SERVICE_UNAVAILABLE, bad)
+        else:
+            self._json(HTTPStatus.OK, {"status": good, "reasons": remarks})
+
+    def _json(self, status: HTTPStatus, body: dict[str, Any]) -> None:
+        self._answer(status, "application/json", json.dumps(body).encode())
+
+    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited
+        """Not said: probes come every few seconds."""
