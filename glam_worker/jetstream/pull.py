@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import Callable
@@ -22,13 +21,10 @@ from glam_shared.messaging import JetStreamClient, client_internals
 from glam_worker.jetstream.consumers import ConsumerRef, look_up
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.outbox import Outbox
-from glam_worker.jetstream.status import Reaction, credit_of, reaction_to
+from glam_worker.jetstream.requests import EXPIRES, HEARTBEAT, OpenRequests
+from glam_worker.jetstream.status import Reaction, reaction_to
 from glam_worker.runtime.credits import Credits
 
-EXPIRES = 30.0
-"""Seconds a pull request stays open."""
-HEARTBEAT = 5.0
-"""Seconds between the server's signs of life on an open request."""
 SILENCE = 2.2 * HEARTBEAT
 """Seconds without any sign after which a request is given up."""
 _BYTES_ABOVE_PAYLOAD = 1 << 20
@@ -85,7 +81,7 @@ class PullSource:
         self._inbox_epoch = 0
         self._subscription: Subscription | None = None
         self._heard = 0.0
-        self._asked = 0
+        self._requests = OpenRequests(client.max_payload + _BYTES_ABOVE_PAYLOAD)
         self._scheduled = False
         self._quiet = False
         self._gone = False
@@ -156,17 +152,7 @@ class PullSource:
             self._heard = time.monotonic()
         batch = self._credits.take(self.way)
         if batch:
-            self._asked += 1
-            self._outbox.request(self._subject, f"{self._inbox}.{self._asked}", self._body(batch))
-
-    def _body(self, batch: int) -> str:
-        request = {
-            "batch": batch,
-            "expires": int(EXPIRES * 1e9),
-            "idle_heartbeat": int(HEARTBEAT * 1e9),
-            "max_bytes": self._client.max_payload + _BYTES_ABOVE_PAYLOAD,
-        }
-        return json.dumps(request)
+            self._outbox.request(self._subject, *self._requests.new(self._inbox, batch))
 
     # --- taking ---
 
@@ -187,7 +173,8 @@ class PullSource:
             case Reaction.HEARTBEAT:
                 return
             case Reaction.ASK_AGAIN:
-                self._credits.returned(self.way, credit_of(headers))
+                unsent = self._requests.ended(msg.subject, headers)
+                self._credits.returned(self.way, unsent)
                 if status == "408":
                     self._credit.backlog = False
                 self.ask()
@@ -199,7 +186,6 @@ class PullSource:
                 self._refused(f"{status} {description}".strip())
 
     def _refused(self, status: str) -> None:
-        self._credits.returned(self.way)
         self._set(PullState.REFUSED, f"consumer {self.consumer.durable} answers {status}")
         self._resume(status, delay=EXPIRES)
 
@@ -210,7 +196,11 @@ class PullSource:
             self.silences += 1
             reason = f"no heartbeat of consumer {self.consumer.durable} for {SILENCE:.0f} s"
             self._set(PullState.SILENT, reason)
+            self._inbox_epoch = 0  # requests on the old inbox may be served yet
             self._resume(reason)
+        elif self._requests.forget(now):
+            self._credits.returned(self.way)
+            self.ask()
 
     # --- connection ---
 
@@ -225,6 +215,7 @@ class PullSource:
     def _pause(self, why: str) -> None:
         """Nothing is told or asked until the consumer was looked at again."""
         self.live = False
+        self._requests.clear()
         self._credits.returned(self.way)
         if self._resuming is not None:
             self._resuming.cancel()

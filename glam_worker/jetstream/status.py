@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-
-PENDING_MESSAGES = "Nats-Pending-Messages"
 
 
 class Reaction(Enum):
@@ -46,9 +43,3 @@ def reaction_to(status: str, description: str) -> Reaction:
             return Reaction.VERIFY
         case _:
             return Reaction.REFUSED
-
-
-def credit_of(headers: Mapping[str, str]) -> int | None:
-    """How many messages of the ended request will not come; None where it does not say."""
-    pending = headers.get(PENDING_MESSAGES, "")
-    return int(pending) if pending.isdigit() else None

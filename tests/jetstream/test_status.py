@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from glam_worker.jetstream.status import Reaction, credit_of, reaction_to
+from glam_worker.jetstream.status import Reaction, reaction_to
 
 
 @pytest.mark.parametrize(
@@ -38,21 +38,3 @@ from glam_worker.jetstream.status import Reaction, credit_of, reaction_to
 def test_a_status_has_one_reaction(status: str, description: str, reaction: Reaction) -> None:
     """No status is passed over; what is not known starts over or is said."""
     assert reaction_to(status, description) is reaction
-
-
-@pytest.mark.parametrize(
-    ("headers", "count"),
-    [
-        ({"Nats-Pending-Messages": "2"}, 2),
-        ({"Nats-Pending-Messages": "0"}, 0),
-        ({}, None),
-        ({"Nats-Pending-Messages": ""}, None),
-        ({"Nats-Pending-Messages": "-1"}, None),
-        ({"Nats-Pending-Messages": "many"}, None),
-    ],
-)
-def test_an_ended_request_says_how_much_credit_is_back(
-    headers: dict[str, str], count: int | None
-) -> None:
-    """The count of messages that will not come is read; where it is missing, none is guessed."""
-    assert credit_of(headers) == count
