@@ -20,7 +20,7 @@ STORE_DELAY = 5.0
 """Seconds until an event is tried again whose claim could not be written."""
 
 
-class AlreadyHandled(Exception):  # noqa: N818 - a finding, not an error
+class AlreadyHandled(Exception):
     """The event was handled before; there is nothing to do."""
 
 

@@ -99,12 +99,14 @@ class Pipeline:
     async def _slot(self) -> None:
         """Work deliveries until none waits, a run has waited, or the loop is due a turn."""
         self._starting = False
-        for _ in range(_RUNS_PER_TURN):
-            delivery = self._next()
-            if delivery is None or not await self._work(delivery):
-                break
-        self._start_slot()
-        self.wants_more()
+        try:
+            for _ in range(_RUNS_PER_TURN):
+                delivery = self._next()
+                if delivery is None or not await self._work(delivery):
+                    break
+        finally:
+            self._start_slot()
+            self.wants_more()
 
     def _next(self) -> Delivery | None:
         """The next delivery to start, the two ways in turn."""
@@ -123,7 +125,18 @@ class Pipeline:
         return None
 
     async def _work(self, delivery: Delivery) -> bool:
-        """Run and settle one delivery; whether the slot may take another one."""
+        """Work one delivery; whether the slot may take another one.
+
+        A fault of ours costs one delivery its lease, and no handler its slots.
+        """
+        try:
+            return await self._worked(delivery)
+        except BaseException:
+            self._release(delivery)
+            raise
+
+    async def _worked(self, delivery: Delivery) -> bool:
+        """Run and settle one delivery."""
         started = time.monotonic()
         if not self._executor.takes(delivery):
             return await self._refuse(delivery)

@@ -18,7 +18,7 @@ from glam_worker.declare.retry import (
     Settlement,
     decide,
 )
-from glam_worker.runtime.protocols import DeadLetters, Delivery, Parking, Refused, Way, WayFacts
+from glam_worker.runtime.protocols import DeadLetters, Delivery, Parking, Way, WayFacts
 
 REFUSED_DELAY = 30.0
 """Seconds until an event is tried again whose park or letter was not taken."""
@@ -58,7 +58,7 @@ class Settler:
         """Perform it; what was really done, which is a hand-back where the broker refused."""
         try:
             return await self._perform(delivery, settlement, run)
-        except Refused as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the event must not be lost
             self._facts[delivery.way].refused(delivery, settlement, error)
             delivery.hand_back(REFUSED_DELAY)
             return HandBack(REFUSED_DELAY)
