@@ -96,7 +96,7 @@ def stream_drift(declared: dict[str, Any], info: dict[str, Any]) -> list[Drift]:
     found = info.get("config", {})
     thing = f"stream {declared['name']}"
     differing = []
-    for field in ("subjects", "max_age", "max_bytes", "discard", "duplicate_window"):
+    for field in _KEEPING:
         wanted = declared.get(field, _UNLIMITED.get(field))
         observed = found.get(field, _UNLIMITED.get(field))
         if _normal(wanted) != _normal(observed):
@@ -105,7 +105,19 @@ def stream_drift(declared: dict[str, Any], info: dict[str, Any]) -> list[Drift]:
     return differing
 
 
-_UNLIMITED: dict[str, Any] = {"max_age": 0, "max_bytes": -1, "duplicate_window": 120 * NS}
+_KEEPING = (
+    *("subjects", "retention", "discard", "duplicate_window"),
+    *("max_age", "max_bytes", "max_msgs", "max_msgs_per_subject"),
+)
+"""What decides which messages a stream takes, and for how long it keeps them."""
+
+_UNLIMITED: dict[str, Any] = {
+    "duplicate_window": 120 * NS,
+    "max_age": 0,
+    "max_bytes": -1,
+    "max_msgs": -1,
+    "max_msgs_per_subject": -1,
+}
 
 
 def _normal(value: Any) -> Any:

@@ -21,7 +21,6 @@ from glam_worker.topology.drift import (
 )
 from glam_worker.topology.specs import ConsumerSpec, StreamSpec
 
-
 _NO_ROOM = (10047, 10023, 10028)
 """The server, or the account, has not the storage that the stream would reserve."""
 _SUBJECTS_OVERLAP = 10065
@@ -133,15 +132,14 @@ class _Ensuring:
 
     async def _known(self, name: str) -> dict[str, Any]:
         if name not in self._streams:
-            info = await self._admin.stream(name)
+            ours = specs.events_stream(self._settings)
+            look = self._stream(ours) if name == ours.name else self._admin.stream(name)
+            info = await look
             if info is None:
-                spec = specs.events_stream(self._settings)
-                if name != spec.name:
-                    raise TopologyError(
-                        f"stream {name} does not exist; create it, or correct stream= in the "
-                        "declaration"
-                    )
-                info = await self._stream(spec)
+                raise TopologyError(
+                    f"stream {name} does not exist; create it, or correct stream= in the "
+                    "declaration"
+                )
             self._streams[name] = info
         return self._streams[name]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,7 +35,7 @@ class Picky(BaseModel):
         return value
 
 
-ENVELOPE: Mapping[str, Any] = {
+ENVELOPE: dict[str, Any] = {
     "event_id": "3f0c8a52-3a1e-4a63-9f0e-1c2d3e4f5a6b",
     "event_type": SUBJECT,
     "correlation_id": "corr_0a1b2c3d4e5f",

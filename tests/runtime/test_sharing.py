@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -75,7 +76,7 @@ async def test_every_slot_fills_with_runs_that_take_long(worker: WorkerFactory) 
     async with worker() as bench:
         for number in range(8):
             await bench.publish(SUBJECT, Order(number=number))
-            await bench.until(lambda wanted=number: wanted in started)
+            await bench.until(partial(started.__contains__, number))
         goes_on.set()
         await bench.idle()
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import Counter
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -179,6 +180,11 @@ async def test_a_worker_that_stops_is_not_ready(worker: WorkerFactory) -> None:
         await stopping
 
 
+def has_runs(bench: Bench, pouring: asyncio.Future[None]) -> bool:
+    """Whether the worker has worked a while, or there is nothing left for it."""
+    return len(bench.runs()) > 20 or pouring.done()
+
+
 async def test_stopping_under_load_loses_nothing(worker: WorkerFactory) -> None:
     """Workers that come and go while events pour in handle each event once, and all of them."""
     runs: Counter[int] = Counter()
@@ -196,7 +202,7 @@ async def test_stopping_under_load_loses_nothing(worker: WorkerFactory) -> None:
     pouring = asyncio.ensure_future(pour(stays))
     for _ in range(4):
         async with worker(service="shop") as comes:
-            await comes.until(lambda bench=comes: len(bench.runs()) > 20 or pouring.done())
+            await comes.until(partial(has_runs, comes, pouring))
     await pouring
     await stays.until(lambda: len(runs) == 600)
     await stays.close()

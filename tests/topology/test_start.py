@@ -1,0 +1,364 @@
+"""What ``start`` makes, what it leaves alone, and when it refuses."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import nats
+import pytest
+from pydantic import BaseModel
+
+from glam_shared.logging import create_logger
+from glam_shared.messaging import EventEnvelope, JetStreamClient
+from glam_worker import EventContext, Reject, Retry
+from glam_worker.errors import TopologyError
+from glam_worker.testing import Registry, WorkerFactory
+from glam_worker.topology.specs import NS
+
+SUBJECT = "evt.order.placed.v1"
+
+
+class Order(BaseModel):
+    number: int = 1
+
+
+def declare(worker: WorkerFactory, **options: Any) -> list[int]:
+    """A handler that takes note of what it handles."""
+    seen: list[int] = []
+
+    @worker.on(SUBJECT, Order, **options)
+    async def place(order: Order) -> None:
+        seen.append(order.number)
+
+    return seen
+
+
+async def prepare(url: str, *calls: tuple[str, dict[str, Any]]) -> None:
+    """Let others have made streams and durables before the worker starts."""
+    client = JetStreamClient(create_logger("test"))
+    await client.connect(url)
+    for operation, body in calls:
+        await client.api(operation, body)
+    await client.close()
+
+
+def stream(name: str, *subjects: str, **config: Any) -> tuple[str, dict[str, Any]]:
+    """A call that creates a stream."""
+    return f"STREAM.CREATE.{name}", {"name": name, "subjects": list(subjects)} | config
+
+
+def consumer(name: str, **config: Any) -> tuple[str, dict[str, Any]]:
+    """A call that creates a durable on the events stream."""
+    durable = {"durable_name": name, "ack_policy": "explicit"} | config
+    body = {"stream_name": "GLAM_EVENTS", "config": durable, "action": "create"}
+    return f"CONSUMER.CREATE.GLAM_EVENTS.{name}", body
+
+
+LEGACY = stream("GLAM_EVENTS", "evt.>", "cmd.>", "dlq.>", max_age=86_400 * NS, max_msgs=1_000_000)
+
+
+async def test_what_is_missing_is_created(worker: WorkerFactory) -> None:
+    """On an empty server the three streams and the two durables of a handler are made."""
+    declare(worker, ack_wait=20)
+    async with worker(service="shop") as bench:
+        found = {
+            name: (await bench.client.api(f"STREAM.INFO.{name}"))["config"]
+            for name in ("GLAM_EVENTS", "GLAM_RETRY", "GLAM_DLQ")
+        }
+        main = (await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place"))["config"]
+        lane = (await bench.client.api("CONSUMER.INFO.GLAM_RETRY.shop-place-lane"))["config"]
+
+    events, retry, letters = found.values()
+    assert events["subjects"] == ["evt.>", "cmd.>"]
+    assert (events["max_age"], events["duplicate_window"]) == (7 * 86_400 * NS, 120 * NS)
+    assert (retry["subjects"], retry["retention"]) == (["retry.>"], "workqueue")
+    assert retry["allow_msg_schedules"] is True
+    assert retry["duplicate_window"] == 1800 * NS
+    assert (letters["subjects"], letters["discard"]) == (["dlq.>"], "new")
+    assert (letters["max_bytes"], letters["max_age"]) == (1 << 30, 0)
+    assert (main["filter_subject"], lane["filter_subject"]) == (SUBJECT, "retry.due.shop.place")
+    for durable in (main, lane):
+        assert durable["max_deliver"] == durable["max_ack_pending"] == -1
+        assert durable["ack_wait"] == 20 * NS
+        assert "backoff" not in durable
+        assert durable["metadata"]["glam.service"] == "shop"
+
+
+async def test_what_exists_is_left_as_it_is(worker: WorkerFactory) -> None:
+    """A stream and a durable that differ safely are used, told, and not changed."""
+    seen = declare(worker, ack_wait=20)
+    owner = {"glam.service": "shop", "glam.handler": "place", "glam.way": "main"}
+    await prepare(
+        worker.url,
+        stream("GLAM_EVENTS", "evt.>", "cmd.>", max_age=3600 * NS, max_msgs=1000),
+        consumer(
+            "shop-place",
+            filter_subject=SUBJECT,
+            max_deliver=-1,
+            ack_wait=7 * NS,
+            max_ack_pending=50,
+            metadata=owner,
+        ),
+    )
+    async with worker(service="shop") as bench:
+        await bench.finished(await bench.publish(SUBJECT, Order(number=5)))
+        config = (await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place"))["config"]
+        events = (await bench.client.api("STREAM.INFO.GLAM_EVENTS"))["config"]
+        told = {str(drift) for drift in bench.worker.ensured.drift}
+        ready = bench.worker.not_ready()
+
+    assert seen == [5]
+    assert (config["ack_wait"], config["max_ack_pending"]) == (7 * NS, 50)
+    assert (events["max_age"], events["max_msgs"]) == (3600 * NS, 1000)
+    durable = "consumer shop-place on stream GLAM_EVENTS"
+    assert f"{durable} has ack_wait=7s, declared 20s" in told
+    assert f"{durable} has max_ack_pending=50, declared -1" in told
+    assert "stream GLAM_EVENTS has max_age=3600s, declared 604800s" in told
+    assert "stream GLAM_EVENTS has max_msgs=1000, declared -1" in told
+    assert ready == []
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"filter_subject": "evt.mail.>"}, "filter"),
+        ({"max_deliver": 3}, "max_deliver"),
+        ({"max_deliver": 3, "backoff": [NS, 2 * NS]}, "backoff"),
+        ({"headers_only": True}, "headers_only"),
+        ({"metadata": {}}, "owner"),
+        (
+            {"metadata": {"glam.service": "mail", "glam.handler": "place", "glam.way": "main"}},
+            "owner",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+async def test_a_durable_with_unsafe_drift_is_not_pulled(
+    worker: WorkerFactory, config: dict[str, Any], field: str
+) -> None:
+    """The handler does not get events, readiness says why, and other handlers work."""
+    seen = declare(worker)
+    mails: list[int] = []
+
+    @worker.on("evt.mail.sent.v1", Order)
+    async def mail(order: Order) -> None:
+        mails.append(order.number)
+
+    declared = {
+        "filter_subject": SUBJECT,
+        "max_deliver": -1,
+        "metadata": {"glam.service": "shop", "glam.handler": "place", "glam.way": "main"},
+    }
+    await prepare(
+        worker.url,
+        stream("GLAM_EVENTS", "evt.>", "cmd.>"),
+        consumer("shop-place", **declared | config),
+    )
+    async with worker(service="shop") as bench:
+        await bench.publish(SUBJECT, Order())
+        await bench.finished(await bench.publish("evt.mail.sent.v1", Order(number=2)))
+        reasons = bench.worker.not_ready()
+        after = (await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place"))["config"]
+
+    assert (seen, mails) == ([], [2])
+    assert any(f"consumer shop-place on stream GLAM_EVENTS has {field}=" in one for one in reasons)
+    assert after.get("filter_subject") == (declared | config)["filter_subject"]
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"max_msgs": 1000}, "max_msgs=1000"),
+        ({"max_bytes": 1 << 20}, "max_bytes=1048576"),
+        ({"max_age": 3600 * NS}, "max_age"),
+        ({"allow_msg_schedules": False}, "does not allow message schedules"),
+        ({"retention": "limits"}, "needed is workqueue"),
+    ],
+)
+async def test_a_retry_stream_that_could_lose_events_stops_the_start(
+    worker: WorkerFactory, config: dict[str, Any], words: str
+) -> None:
+    """A limit on the retry stream would drop parked events: start fails and names it."""
+    declare(worker)
+    good = {"retention": "workqueue", "allow_msg_schedules": True}
+    await prepare(worker.url, stream("GLAM_RETRY", "retry.>", **good | config))
+
+    with pytest.raises(TopologyError) as caught:
+        await worker(service="shop")
+
+    assert "stream GLAM_RETRY" in str(caught.value)
+    assert words in str(caught.value)
+
+
+async def test_beside_older_services_letters_lie_in_their_stream(worker: WorkerFactory) -> None:
+    """An events stream that holds ``dlq.>`` is used for the letters too, and that is said."""
+
+    @worker.on(SUBJECT, Order)
+    async def place(order: Order, event: EventContext) -> None:
+        raise Reject("no") if event.attempt == 2 else Retry()
+
+    await prepare(worker.url, LEGACY)
+    async with worker(service="shop") as bench:
+        await bench.finished(await bench.publish(SUBJECT, Order()))
+        (letter,) = await bench.dead_letters()
+        streams = (await bench.client.api("STREAM.NAMES"))["streams"]
+        events = (await bench.client.api("STREAM.INFO.GLAM_EVENTS"))["config"]
+        (note,) = bench.worker.ensured.notes
+
+    assert (letter.reason, letter.attempts) == ("rejected", 2)
+    assert "GLAM_DLQ" not in streams
+    assert events["subjects"] == ["evt.>", "cmd.>", "dlq.>"]
+    assert "dead letters lie in stream GLAM_EVENTS" in note
+    assert "24 h" in note
+
+
+async def test_a_subject_that_no_stream_holds_stops_the_start(worker: WorkerFactory) -> None:
+    """The error names the handler with its place, and the subject."""
+
+    @worker.on("orders.placed", Order)
+    async def place(order: Order) -> None: ...
+
+    with pytest.raises(
+        TopologyError, match=r"handler place \(.*test_start\.py:\d+\).*orders\.placed"
+    ):
+        await worker(service="shop")
+
+
+async def test_a_stream_made_by_others_is_used_as_it_is(worker: WorkerFactory) -> None:
+    """A subject outside of the events stream is consumed from the stream that holds it."""
+    seen: list[str] = []
+
+    @worker.on("orders.placed", Order)
+    async def place(order: Order, event: EventContext) -> None:
+        seen.append(event.stream)
+        if event.attempt == 1:
+            raise Retry
+
+    await prepare(worker.url, stream("ORDERS", "orders.>", storage="memory"))
+    async with worker(service="shop") as bench:
+        await bench.finished(await bench.publish("orders.placed", Order()))
+
+    assert seen == ["ORDERS", "ORDERS"]
+
+
+async def test_where_two_streams_hold_a_subject_one_must_be_named(worker: WorkerFactory) -> None:
+    """A wildcard over two streams is refused with both names; ``stream=`` chooses."""
+
+    @worker.on("orders.*", Order)
+    async def place(order: Order) -> None: ...
+
+    await prepare(worker.url, stream("OLD", "orders.placed"), stream("NEW", "orders.moved"))
+    with pytest.raises(TopologyError, match=r"NEW, OLD; choose one with stream="):
+        await worker(service="shop")
+
+    chosen = Registry()
+    chosen.on("orders.*", Order, stream="NEW")(place)
+    async with worker(chosen, service="shop") as bench:
+        assert (await bench.finished(await bench.publish("orders.moved", Order()))).outcome == "ack"
+
+
+async def test_a_stream_that_does_not_exist_is_named(worker: WorkerFactory) -> None:
+    """``stream=`` with a name that nobody has is an error, not a new stream."""
+    declare(worker, stream="ORDERS")
+    with pytest.raises(TopologyError, match="ORDERS"):
+        await worker(service="shop")
+
+
+async def test_events_of_a_plain_nats_client_are_handled(worker: WorkerFactory) -> None:
+    """An envelope written by any client, without headers, is an event like any other."""
+    seen: list[tuple[int, str]] = []
+
+    @worker.on(SUBJECT, Order)
+    async def place(order: Order, event: EventContext) -> None:
+        seen.append((order.number, event.source_service))
+        if event.attempt == 1:
+            raise Retry
+
+    envelope = {
+        "event_id": "e-1",
+        "event_type": SUBJECT,
+        "correlation_id": "c-1",
+        "source_service": "older-service",
+        "timestamp": "2026-11-01T12:00:00Z",
+        "data": {"number": 3},
+    }
+    async with worker(service="shop") as bench:
+        client = await nats.connect(worker.url)
+        await client.jetstream().publish(SUBJECT, json.dumps(envelope).encode())
+        await client.close()
+        last = await bench.finished("e-1")
+
+    assert last.outcome == "ack"
+    assert seen == [(3, "older-service")] * 2
+
+
+async def test_a_wildcard_gets_every_subject_it_matches(worker: WorkerFactory) -> None:
+    """Each event tells its own subject; what the filter does not match does not come."""
+    seen: list[str] = []
+
+    @worker.on("evt.order.*.v1", Order)
+    async def some(order: Order, event: EventContext) -> None:
+        seen.append(event.subject)
+
+    @worker.on("evt.order.>", Order)
+    async def all_of_them(order: Order, event: EventContext) -> None:
+        seen.append(event.subject)
+
+    subjects = ["evt.order.placed.v1", "evt.order.item.added.v1", "evt.order.moved.v1"]
+    async with worker() as bench:
+        for subject in [*subjects, "evt.orders.placed.v1"]:
+            await bench.publish(subject, Order())
+        await bench.idle()
+
+    assert sorted(seen) == sorted([*subjects, subjects[0], subjects[2]])
+
+
+async def test_a_new_handler_begins_where_it_says(worker: WorkerFactory) -> None:
+    """``start`` decides what a durable gets when it is made: all, new, or from a time on."""
+    await prepare(worker.url, stream("GLAM_EVENTS", "evt.>", "cmd.>"))
+    client = JetStreamClient(create_logger("test"))
+    await client.connect(worker.url)
+
+    async def publish(number: int) -> None:
+        envelope = EventEnvelope.create(SUBJECT, Order(number=number), source_service="test")
+        await client.publish_acked(SUBJECT, envelope.to_bytes(), {}, msg_id=envelope.event_id)
+
+    await publish(1)
+    info = await client.api("STREAM.MSG.GET.GLAM_EVENTS", {"seq": 1})
+    between = datetime.fromisoformat(info["message"]["time"][:26] + "+00:00").astimezone(UTC)
+    await publish(2)
+    seen: dict[str, list[int]] = {"all": [], "new": [], "time": []}
+    starts: dict[str, Any] = {"all": "all", "new": "new", "time": between}
+    for name, start in starts.items():
+        worker.on(SUBJECT, Order, name=name, start=start)(noting(seen[name]))
+    async with worker() as bench:
+        event = await bench.publish(SUBJECT, Order(number=3))
+        for name in starts:
+            await bench.finished(event, handler=name)
+        await bench.until(lambda: len(seen["all"]) == 3)
+    await client.close()
+
+    assert seen["all"] == [1, 2, 3]
+    assert seen["new"] == [3]
+    assert seen["time"][-2:] == [2, 3]
+
+
+def noting(into: list[int]) -> Any:
+    """A handler that appends the order's number."""
+
+    async def handle(order: Order) -> None:
+        into.append(order.number)
+
+    return handle
+
+
+async def test_a_second_start_changes_nothing(worker: WorkerFactory) -> None:
+    """Starting against what an earlier start made creates nothing and finds no drift."""
+    declare(worker)
+    async with worker(service="shop") as bench:
+        assert bench.worker.ensured.created
+    async with worker(service="shop") as bench:
+        assert bench.worker.ensured.created == []
+        assert bench.worker.ensured.drift == []
