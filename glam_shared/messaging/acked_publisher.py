@@ -19,29 +19,35 @@ from glam_shared.messaging.broker_errors import (
     PublishRefused,
 )
 from glam_shared.messaging.connection import Connection
-from glam_shared.messaging.headers import NATS_MSG_ID, encoded_size
+from glam_shared.messaging.headers import NATS_MSG_ID
 from glam_shared.messaging.publish_ack import PubAck, heals_by_waiting, read_ack
 from glam_shared.messaging.reply_mux import Question, ReplyMux
+from glam_shared.messaging.wire import header_block
 
 _PASSING = (NoAnswer, NobodyListens, ConnectionLost)
 
 
-@dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be stored. `headers` hold the message id, by which the stream knows doubles."""
+    """What is to be stored. `headers` hold the message id, by which the stream knows doubles.
 
-    subject: str
-    body: bytes
-    headers: Mapping[str, str]
+    Raises NotSendable for the name of a header that is none.
+    """
+
+    __slots__ = ("block", "body", "headers", "size", "subject")
+
+    def __init__(self, subject: str, body: bytes, headers: Mapping[str, str]) -> None:
+        self.subject = subject
+        self.body = body
+        self.headers = headers
+        self.block = header_block(headers)
+        """The headers as they are sent."""
+        self.size = len(body) + len(self.block)
+        """Bytes that count for the server's limit."""
 
     @property
     def msg_id(self) -> str:
         """The id of `Nats-Msg-Id`."""
         return self.headers[NATS_MSG_ID]
-
-    def size(self) -> int:
-        """Bytes that count for the server's limit."""
-        return len(self.body) + encoded_size(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +126,7 @@ class AckedPublisher:
         until = asyncio.get_running_loop().time() + patience.timeout
         client = self._connection.client
         try:
-            return await self._mux.post(
-                client, message.subject, message.body, message.headers, until
-            )
+            return await self._mux.post(client, message.subject, message.body, until, message.block)
         except ConnectionLost:
             return None
 
@@ -145,16 +149,13 @@ class AckedPublisher:
     def check_size(self, message: Message) -> None:
         """Raise MessageTooLarge if the server would not take it."""
         limit = self._connection.client.max_payload
-        size = message.size()
-        if size > limit:
-            raise MessageTooLarge(message.subject, size=size, limit=limit)
+        if message.size > limit:
+            raise MessageTooLarge(message.subject, size=message.size, limit=limit)
 
     async def _try(self, message: Message, tries: int, timeout: float) -> PubAck:
         self.check_size(message)  # after a reconnect it may be another server's limit
         client = self._connection.client
-        answer = await self._mux.ask(
-            client, message.subject, message.body, message.headers, timeout
-        )
+        answer = await self._mux.ask(client, message.subject, message.body, timeout, message.block)
         ack = read_ack(message.subject, answer.data, tries)
         if isinstance(ack, PublishRefused):
             raise ack

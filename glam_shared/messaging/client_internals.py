@@ -130,6 +130,16 @@ def write(client: Client, commands: bytes) -> None:
         queue.put_nowait(asyncio.get_running_loop().create_future())
 
 
+async def written(client: Client, timeout: float) -> bool:
+    """Whether the kernel took all that was queued before, within *timeout* seconds."""
+    if client._flush_queue is None:
+        return False
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    client._flush_queue.put_nowait(done)
+    finished, _ = await asyncio.wait([done], timeout=timeout)
+    return bool(finished)
+
+
 async def round_trip(client: Client, timeout: float) -> bool:
     """Whether the server has seen all that was sent before, and we all that it sent, in time.
 

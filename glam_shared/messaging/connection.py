@@ -105,7 +105,7 @@ class Connection:
         self._watching = None
         if watching is not None:
             watching.cancel()
-            await asyncio.wait([watching])
+            await asyncio.wait([watching], timeout=self._timings.close)
         if client is None:
             return
         up = self.is_up()

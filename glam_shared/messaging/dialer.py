@@ -44,6 +44,7 @@ class Dialer:
 
         Raises ServerTooOld.
         """
+        cancellations = _cancellations()
         for address in random.sample(self._options.servers, len(self._options.servers)):
             try:
                 return await self.one(address)
@@ -51,6 +52,8 @@ class Dialer:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it was, it is the cause
                 self.causes[server_address.redact(address)] = explain(error)
+            if _cancellations() > cancellations:  # Python 3.11's wait_for may swallow it
+                raise asyncio.CancelledError
         return None
 
     async def one(self, address: str) -> Client:
@@ -109,6 +112,11 @@ class Dialer:
             **credentials.auth_arguments(options, lambda: require_encryption(client)),
             **bridge.arguments(),
         }
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def server_version(client: Client) -> str:

@@ -16,7 +16,7 @@ from glam_shared.messaging.events import ErrorPayload
 
 _REASON: Reason = "rejected"
 _NOT_IN_A_TOKEN = re.compile(r"[\s*>\x00-\x1f\x7f]")
-_SUBJECT_CHARACTERS = 1024
+_SUBJECT_BYTES = 1024
 _ID_CHARACTERS = 128
 _SHORT_TEXT = 1024
 _HEADERS_ROOM = 12 * 1024
@@ -136,7 +136,7 @@ def _traceback(error: BaseException | str) -> str:
 
 def _fit_subject(subject: object) -> str:
     """A subject that can be published to: tokens that no subject may have become `_`."""
-    text = json_text(subject)[:_SUBJECT_CHARACTERS]
+    text = json_text(subject).encode()[:_SUBJECT_BYTES].decode("utf-8", "ignore")
     return ".".join(_NOT_IN_A_TOKEN.sub("_", token) or "_" for token in text.split("."))
 
 

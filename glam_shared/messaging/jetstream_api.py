@@ -45,7 +45,7 @@ class JetStreamApi:
         payload = b"" if body is None else json.dumps(body).encode()
         subject = f"{self.prefix}.{operation}"
         message = await self._mux.ask(
-            self._connection.client, subject, payload, None, max(deadline - loop.time(), 0.0)
+            self._connection.client, subject, payload, max(deadline - loop.time(), 0.0)
         )
         answer = _read(operation, message.data)
         self._clock.hear(answer.get("ts"), asked)

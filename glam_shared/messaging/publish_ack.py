@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+
+from pydantic_core import from_json
 
 from glam_shared.messaging.broker_errors import PublishRefused
 
@@ -32,7 +33,7 @@ class PubAck:
 def read_ack(subject: str, data: bytes, tries: int) -> PubAck | PublishRefused:
     """The stream's answer to a publish on *subject*."""
     try:
-        answer = json.loads(data)
+        answer = from_json(data)
         error = answer.get("error")
         if error is None:
             duplicate = bool(answer.get("duplicate", False))

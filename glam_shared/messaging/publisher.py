@@ -188,9 +188,9 @@ class Publisher(ABC):
         return event_id, self._of_allowed_size(Message(subject, body, headers))
 
     def _of_allowed_size(self, message: Message) -> Message:
-        limit, size = self._room(), message.size()
-        if size > limit:
-            raise MessageTooLarge(message.subject, size=size, limit=limit)
+        limit = self._room()
+        if message.size > limit:
+            raise MessageTooLarge(message.subject, size=message.size, limit=limit)
         return message
 
     def _room(self) -> int:
@@ -233,7 +233,7 @@ def check_event(subject: str, payload: Payload) -> None:
     if wanted is not None and not isinstance(payload, wanted):
         found = type(payload).__name__
         raise invalid(subject, f"its payload is {wanted.__name__}, not {found}")
-    if not isinstance(payload, BaseModel | Mapping):
+    if not isinstance(payload, (BaseModel, Mapping)):
         raise invalid(subject, f"a payload is a pydantic model, not {type(payload).__name__}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import nats.errors
@@ -17,15 +17,14 @@ from glam_shared.messaging.broker_errors import (
     ConnectionLost,
     NoAnswer,
     NobodyListens,
-    NotSendable,
     PermissionDenied,
 )
+from glam_shared.messaging.wire import publish_command, subject_bytes
 
-UNSENT_LIMIT = 2 * 1024 * 1024
-"""Bytes nats-py buffers before a publish has to wait for the socket."""
+_UNSENT_LIMIT = 2 * 1024 * 1024
+"""Bytes that may wait for the socket before a request has to."""
 
 Answer = Msg | BrokerError
-Headers = Mapping[str, str] | None
 Forget = Callable[[], object]
 
 
@@ -88,35 +87,37 @@ class ReplyMux:
         self._no_inbox: PermissionDenied | None = None
 
     async def ask(
-        self, client: Client, subject: str, body: bytes, headers: Headers, timeout: float
+        self, client: Client, subject: str, body: bytes, timeout: float, block: bytes = b""
     ) -> Msg:
         """The answer, within *timeout* seconds. Raises what `post` and `Question.answer` raise."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
-        question = await self.post(client, subject, body, headers, until)
+        question = await self.post(client, subject, body, until, block)
         return await question.answer(until - loop.time())
 
     async def post(
-        self, client: Client, subject: str, body: bytes, headers: Headers, until: float
+        self, client: Client, subject: str, body: bytes, until: float, block: bytes = b""
     ) -> Question:
-        """Send; *until*, the loop's time, bounds only that.
+        """Send, with the headers that `wire.header_block` wrote.
 
-        Raises ConnectionLost, PermissionDenied, and NotSendable for a subject or header no server
-        would take.
+        *until*, the loop's time, bounds only the sending. Raises ConnectionLost,
+        PermissionDenied, and NotSendable for a subject no server would take.
         """
+        target = subject_bytes(subject)
         if client is not self._client:
             await self._listen(client)
         if self._no_inbox is not None:
             raise self._no_inbox
         reply = f"{self._prefix}{next(self._serial)}"
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        question = Question(subject, future, lambda: self._waiting.pop(reply, None))
+        question = Question(
+            subject,
+            asyncio.get_running_loop().create_future(),
+            lambda: self._waiting.pop(reply, None),
+        )
         self._waiting[reply] = question
-        try:
-            await _send(client, subject, body, reply, headers, until)
-        except BaseException:
-            question.give_up()
-            raise
+        if client.pending_data_size > _UNSENT_LIMIT:
+            await self._wait_for_room(client, question, until)
+        client_internals.write(client, publish_command(target, reply.encode(), block, body))
         return question
 
     def on_connection(self, up: bool) -> None:
@@ -151,7 +152,21 @@ class ReplyMux:
             except nats.errors.Error as error:
                 raise ConnectionLost(f"The connection was lost: {error}", cause=error) from error
             client_internals.deliver_directly(subscription, self._take)
+            if not client.is_connected:
+                raise ConnectionLost("The connection was lost.")
             self._client, self._prefix = client, prefix
+
+    async def _wait_for_room(self, client: Client, question: Question, until: float) -> None:
+        """nats-py would wait without bound, and swallow a cancellation meanwhile."""
+        timeout = until - asyncio.get_running_loop().time()
+        try:
+            written = await client_internals.written(client, max(timeout, 0.0))
+        except BaseException:
+            question.give_up()
+            raise
+        if not written:
+            question.give_up()
+            raise ConnectionLost("The server takes no more bytes.")
 
     def _take(self, message: Msg) -> None:
         question = self._waiting.pop(message.subject, None)
@@ -163,37 +178,3 @@ class ReplyMux:
 def _no_responders(message: Msg) -> bool:
     headers: dict[str, Any] | None = message.headers
     return headers is not None and not message.data and headers.get("Status") == "503"
-
-
-async def _send(
-    client: Client, subject: str, body: bytes, reply: str, headers: Headers, until: float
-) -> None:
-    fields: dict[str, Any] | None = None if headers is None else dict(headers)
-    try:
-        if client.pending_data_size + len(body) < UNSENT_LIMIT:
-            await client.publish(subject, body, reply=reply, headers=fields)
-        else:
-            await _send_when_writable(client, subject, body, reply, fields, until)
-    except (nats.errors.BadSubjectError, nats.errors.BadHeaderError, UnicodeError) as error:
-        raise NotSendable(f"The message for {subject!r} cannot be sent: {error}") from error
-    except TimeoutError as error:
-        raise ConnectionLost("The server takes no bytes.", cause=error) from error
-    except (nats.errors.Error, OSError) as error:
-        raise ConnectionLost(f"The message could not be sent: {error}", cause=error) from error
-
-
-async def _send_when_writable(
-    client: Client,
-    subject: str,
-    body: bytes,
-    reply: str,
-    headers: dict[str, Any] | None,
-    until: float,
-) -> None:
-    """Publish over a full buffer: nats-py waits without bound, and swallows a cancellation."""
-    task = asyncio.current_task()
-    before = 0 if task is None else task.cancelling()
-    async with asyncio.timeout_at(until):
-        await client.publish(subject, body, reply=reply, headers=headers)
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError

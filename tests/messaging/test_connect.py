@@ -13,10 +13,12 @@ from pathlib import Path
 
 import nkeys
 import pytest
+from nats.aio.client import Client
 
 from glam_shared.errors import ConfigurationError
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import ConnectionFailed, ConnectionLost, ServerTooOld
+from glam_shared.messaging.dialer import Dialer
 from glam_worker.dev.server import EmbeddedServer
 from tests.messaging.fake_server import FakeServer
 from tests.messaging.waiting import Connect, until, until_epoch
@@ -140,6 +142,38 @@ async def test_silent_server() -> None:
         error = await failure(f"127.0.0.1:{silent.sockets[0].getsockname()[1]}", timeout=0.5)
 
     assert "no answer in time" in str(error)
+
+
+@pytest.mark.parametrize("end", ["timeout", "cancel"])
+async def test_attempt_that_swallows_a_cancellation(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """
+    When an attempt fails in the very moment in which it is cancelled, the cancellation is not
+    lost: neither the time limit nor a caller that gives up.
+    """
+    attempts = 0
+
+    async def fail_when_cancelled(_dialer: Dialer, _address: str) -> Client:
+        nonlocal attempts
+        attempts += 1
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ConnectionResetError from None
+        raise AssertionError
+
+    monkeypatch.setattr(Dialer, "one", fail_when_cancelled)
+    timeout = 0.1 if end == "timeout" else 60.0
+    connecting = asyncio.create_task(JetStreamClient().connect("nats://h", timeout=timeout))
+    await until(lambda: attempts)
+    if end == "cancel":
+        connecting.cancel()
+    await asyncio.wait([connecting], timeout=10)
+
+    with pytest.raises(ConnectionFailed if end == "timeout" else asyncio.CancelledError):
+        connecting.result()
+    assert 1 == attempts
 
 
 async def test_not_a_nats_server() -> None:
