@@ -21,8 +21,11 @@ Declared: TypeAlias = Callable[..., Any] | ModuleType | Registry
 DEADLINE = 10.0
 """Seconds a wait may take."""
 
-_DEFAULTS: dict[str, Any] = {"shutdown_grace": 1.0, "http_port": 0}
-"""What suits a test where the settings' own defaults suit production."""
+_DEFAULTS: dict[str, Any] = {"shutdown_grace": 1.0, "http_port": 0, "dlq_max_bytes": 1 << 22}
+"""What suits a test where the settings' own defaults suit production.
+
+The server reserves the dead letters' room for each account, and so for each test.
+"""
 
 
 class BenchSettings(Settings):
