@@ -62,7 +62,7 @@ LEGACY = stream("GLAM_EVENTS", "evt.>", "cmd.>", "dlq.>", max_age=86_400 * NS, m
 async def test_what_is_missing_is_created(worker: WorkerFactory) -> None:
     """On an empty server the three streams and the two durables of a handler are made."""
     declare(worker, ack_wait=20)
-    async with worker(service="shop") as bench:
+    async with worker(service="shop", dlq_max_bytes=1 << 30) as bench:
         found = {
             name: (await bench.client.api(f"STREAM.INFO.{name}"))["config"]
             for name in ("GLAM_EVENTS", "GLAM_RETRY", "GLAM_DLQ")
