@@ -10,17 +10,22 @@ from glam_shared.logging import ServiceLogger
 
 _SKEW = 1.0
 """Seconds by which the clocks may differ without a word."""
+_DRIFT = 1e-4
+"""Seconds by which two clocks may part in one second."""
 
 
 class ServerClock:
     """Tells the server's time from the moments its answers name.
 
     Between answers it runs by the monotonic clock, so that a step of our own clock moves nothing.
+    The quickest answer of late is believed: a slow one may be off by half of what it took.
     """
 
     def __init__(self, log: logging.Logger | ServiceLogger) -> None:
         self._log = log
         self._told: tuple[datetime, float] | None = None
+        self._error = 0.0
+        """Seconds by which the moment told may be wrong."""
         self._said = False
 
     def now(self) -> datetime:
@@ -41,10 +46,21 @@ class ServerClock:
         It is taken to be that of the middle between question and answer.
         """
         moment = read_moment(text)
-        if moment is not None:
-            now = time.monotonic()
-            self._told = moment + timedelta(seconds=(now - asked) / 2), now
+        if moment is None:
+            return
+        now = time.monotonic()
+        error = (now - asked) / 2
+        middle = moment + timedelta(seconds=error)
+        if self._told is None or self._is_better(middle, error, now):
+            self._told, self._error = (middle, now), error
             self._say_skew()
+
+    def _is_better(self, moment: datetime, error: float, now: float) -> bool:
+        """Whether it is surer than what is known, which grows old, or contradicts it."""
+        assert self._told is not None, "asked of a second answer only"
+        known = self._error + (now - self._told[1]) * _DRIFT
+        apart = abs((moment - self.now()).total_seconds())
+        return error <= known or apart > error + known
 
     def _say_skew(self) -> None:
         skewed = abs(self.offset) > _SKEW
