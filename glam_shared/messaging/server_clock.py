@@ -51,14 +51,13 @@ class ServerClock:
         now = time.monotonic()
         error = (now - asked) / 2
         middle = moment + timedelta(seconds=error)
-        if self._told is None or self._is_better(middle, error, now):
+        if self._told is None or self._is_better(middle, error, now - self._told[1]):
             self._told, self._error = (middle, now), error
             self._say_skew()
 
-    def _is_better(self, moment: datetime, error: float, now: float) -> bool:
-        """Whether it is surer than what is known, which grows old, or contradicts it."""
-        assert self._told is not None, "asked of a second answer only"
-        known = self._error + (now - self._told[1]) * _DRIFT
+    def _is_better(self, moment: datetime, error: float, age: float) -> bool:
+        """Whether it is surer than what is known for ``age`` seconds, or contradicts it."""
+        known = self._error + age * _DRIFT
         apart = abs((moment - self.now()).total_seconds())
         return error <= known or apart > error + known
 
