@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ from tests.docs.pages import ROOT, Block
 
 WITHIN = 30.0
 _GOES_ON = re.compile(r"\bglam-worker (dev|run)\b(?!.*--help)")
+_WORKS = "working "
 _SET_UP = re.compile(r"^(make|pip|docker|python3 -m venv|\. \.venv|cd|mkdir) ?")
 _OUR_SERVER = re.compile(r"nats://[\w.-]+:4222")
 
@@ -43,6 +46,7 @@ class Player:
         self._fragments: list[str] = []
         self._exports: dict[str, str] = {}
         self._going_on: subprocess.Popen[bytes] | None = None
+        self._reloads = False
         self._said = folder.parent / f"{folder.name}.said"
 
     def play(self, block: Block) -> None:
@@ -56,6 +60,8 @@ class Player:
                 self._type_all(block.text)
             case "text":
                 self._await_said(block.text.splitlines())
+            case "":
+                pass  # a drawing
             case "json":
                 json.loads(block.text)
             case "toml":
@@ -72,7 +78,7 @@ class Player:
 
     def stop(self) -> None:
         """Stop, as Ctrl-C does, what goes on; it must end with 0."""
-        process, self._going_on = self._going_on, None
+        process, self._going_on, self._reloads = self._going_on, None, False
         if process is not None:
             process.send_signal(signal.SIGINT)
             code = process.wait(WITHIN)
@@ -94,9 +100,19 @@ class Player:
         assert file is not None
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block.text)
+        with self._reloaded():
+            path.write_text(block.text)
         if path.suffix == ".py" and "if __name__" not in block.text:
             self._import(file.removesuffix(".py").replace("/", "."))
+
+    @contextlib.contextmanager
+    def _reloaded(self) -> Iterator[None]:
+        """``glam-worker dev`` starts again for a file that changed: wait until it works again."""
+        before = self._said.read_text().count(_WORKS) if self._reloads else 0
+        yield
+        if self._reloads:
+            again = f"{before + 1} times {_WORKS!r}"
+            until(lambda: self._said.read_text().count(_WORKS) > before, again, WITHIN)
 
     def _import(self, module: str) -> None:
         done = self._run([sys.executable, "-W", "error", "-c", f"import {module}"])
@@ -121,8 +137,9 @@ class Player:
             self._exports[name] = value
         elif _GOES_ON.search(command):
             self._start(command)
-            self._await_said(expected or ["...working ... handler..."])
+            self._await_said(expected or [f"...{_WORKS}... handler..."])
             self._learn_server()
+            self._reloads = "glam-worker dev" in command
         else:
             done = self._run(["bash", "-c", f"set -o pipefail; {self._here(command)}"])
             assert done.returncode == 0, f"{command}: {done.returncode}: {done.stderr}"

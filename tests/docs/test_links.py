@@ -17,10 +17,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 @pytest.mark.parametrize("page", ALL, ids=name_of)
 def test_every_link_of_a_page_resolves(page: Path) -> None:
     """A file that is linked to exists, and has the heading that is linked to."""
-    text = _CODE.sub("", page.read_text())
-    links = ["".join(found) for found in _LINK.findall(text)]
-
-    assert [] == [link for link in links if not _resolves(page, link)]
+    assert [] == [link for link in _links(page) if not _resolves(page, link)]
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
@@ -30,10 +27,16 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
         page = todo.pop()
         seen.add(page)
         found = ("".join(link) for link in _LINK.findall(_CODE.sub("", page.read_text())))
-        places = ((page.parent / link.partition("#")[0]).resolve() for link in found if "://" not in link)
+        places = (
+            (page.parent / link.partition("#")[0]).resolve() for link in found if "://" not in link
+        )
         todo += [place for place in places if place in ALL and place not in seen]
 
     assert [] == [name_of(page) for page in ALL if page not in seen]
+
+
+def _links(page: Path) -> list[str]:
+    return ["".join(found) for found in _LINK.findall(_CODE.sub("", page.read_text()))]
 
 
 def _resolves(page: Path, link: str) -> bool:
