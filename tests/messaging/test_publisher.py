@@ -6,7 +6,7 @@ import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 import pytest
 from pydantic import BaseModel
@@ -85,7 +85,11 @@ async def test_event(client: JetStreamClient, publisher: EventPublisher) -> None
     )
     assert (MERCHANT, {"cause": "x"}) == (read.data, read.metadata)
     assert {"Nats-Msg-Id": f"evt.merchant.created.v1:{event_id}"} == headers
-    assert "4" == event_id[14]
+    assert (4, RFC_4122, event_id) == (
+        UUID(event_id).version,
+        UUID(event_id).variant,
+        str(UUID(event_id)),
+    )
 
 
 async def test_headers(client: JetStreamClient, publisher: EventPublisher) -> None:
