@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 
 ALL = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
@@ -72,3 +73,8 @@ def table_of(page: Path, heading: str) -> list[list[str]]:
 def words_of(cell: str) -> list[str]:
     """What a cell has in code quotes."""
     return re.findall(r"`([^`]+)`", cell)
+
+
+def first_words(page: Path, heading: str) -> list[str]:
+    """Everything in code quotes in the first column of a table."""
+    return [word for row in table_of(page, heading) for word in words_of(row[0])]

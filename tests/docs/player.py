@@ -40,8 +40,8 @@ class Player:
 
     def __init__(self, folder: Path, server: str) -> None:
         self.folder = folder
-        self.server = server
-        """Where commands find JetStream; that of ``glam-worker dev`` from then on."""
+        self.server = self._given_server = server
+        """Where commands find JetStream: that of ``glam-worker dev`` while it goes on."""
         self.port = _free_port()
         self._fragments: list[str] = []
         self._exports: dict[str, str] = {}
@@ -79,6 +79,7 @@ class Player:
     def stop(self) -> None:
         """Stop, as Ctrl-C does, what goes on; it must end with 0."""
         process, self._going_on, self._reloads = self._going_on, None, False
+        self.server = self._given_server
         if process is not None:
             process.send_signal(signal.SIGINT)
             code = process.wait(WITHIN)
