@@ -27,7 +27,7 @@ demo: $(VENV)/.demo ## Start a server and the example service, and show what hap
 
 .PHONY: demo-http
 demo-http: $(VENV)/.demo ## Start a server and the example HTTP service that publishes events
-	@$(BIN)/python -m examples.demo_http $(ARGS)
+	@$(BIN)/python -m examples.front_door.demo $(ARGS)
 
 ##@ Check
 

@@ -93,7 +93,11 @@ async def mail_warning(credit: CreditBalanceLowPayload, event: EventContext) -> 
     shop.store.add_mail(event.event_id, credit.email, text, event.attempt)
 
 
-@on(Subjects.WEBHOOK_RECEIVED, WebhookReceivedPayload)
+_A_DAY = 24 * 60 * 60.0
+
+
+# Senders of webhooks try again for hours, the broker knows a duplicate for minutes.
+@on(Subjects.WEBHOOK_RECEIVED, WebhookReceivedPayload, idempotent=_A_DAY)
 async def take_webhook(webhook: WebhookReceivedPayload, event: EventContext) -> None:
     """Rejects what it will never understand: that goes straight to the dead letters."""
     if webhook.topic not in TOPICS:

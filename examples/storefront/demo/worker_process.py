@@ -23,6 +23,7 @@ _MODULE = "examples.storefront.handlers"
 _READY_WITHIN = 30.0
 _STOPS_WITHIN = 40.0
 _LAST_LINES = 15
+_SETTINGS = ("GLAM_", "NATS_", "CLIENT_JWT_", "INTERNAL_JWT_", "SHOPIFY_")
 
 
 class DemoFailed(Exception):
@@ -32,11 +33,14 @@ class DemoFailed(Exception):
 class WorkerProcess:
     """Started on entering, stopped on leaving; its log goes to a file."""
 
-    def __init__(self, servers: str, database: Path, log: Path) -> None:
+    def __init__(self, servers: str, database: Path, log: Path, log_level: str = "INFO") -> None:
         self.log = log
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = _neutral_environment() | {store.FILE: str(database.absolute())}
+        self._environment = neutral_environment() | {
+            store.FILE: str(database.absolute()),
+            "GLAM_LOG_LEVEL": log_level,
+        }
         self._arguments = [_MODULE, "--service", "storefront", "--servers", servers]
 
     @property
@@ -123,13 +127,12 @@ class WorkerProcess:
             connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
 
-def _neutral_environment() -> dict[str, str]:
-    """Ours without settings of a worker, which may name another server or its password."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("GLAM_", "NATS_"))
-    }
+def neutral_environment() -> dict[str, str]:
+    """Ours without settings of a service, which may name another server or its secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}

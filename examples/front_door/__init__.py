@@ -1,0 +1,1 @@
+"""An HTTP service that turns webhooks and requests into events."""
