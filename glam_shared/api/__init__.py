@@ -19,6 +19,7 @@ from glam_shared.api.debug import setup_debug_handlers, setup_debug_middleware
 from glam_shared.api.health import Check, create_health_router
 from glam_shared.api.metrics import setup_metrics
 from glam_shared.api.middleware import setup_middleware
+from glam_shared.api.openapi import ErrorResponse
 from glam_shared.api.pagination import Links, Pagination, PaginationDep, PaginationParams
 from glam_shared.api.platform import PlatformContext, PlatformContextDep, ShopPlatform
 from glam_shared.api.publishing import PublisherDep, PublisherLifespan
@@ -50,6 +51,7 @@ __all__ = [
     "ClientAuthContext",
     "ClientAuthDep",
     "ErrorDetail",
+    "ErrorResponse",
     "HttpSettings",
     "InternalAuthContext",
     "InternalAuthDep",

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from glam_shared.api.documented import Header, reads
 from glam_shared.errors import DomainError
 
 PLATFORM_HEADER = "X-Shop-Platform"
@@ -50,6 +51,10 @@ def is_host_name(text: str) -> bool:
     return len(text) <= MAX_DOMAIN and _HOST.fullmatch(text) is not None
 
 
+@reads(
+    Header(PLATFORM_HEADER, "The shop's platform", schema={"enum": [*map(str, ShopPlatform)]}),
+    Header(DOMAIN_HEADER, "The shop's domain", schema={"format": "hostname"}),
+)
 async def _read_platform(request: Request) -> PlatformContext:
     platform = _single(request, PLATFORM_HEADER)
     if platform not in set(ShopPlatform):

@@ -15,6 +15,7 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import Request
 
+from glam_shared.api.documented import Header, reads
 from glam_shared.api.json_body import leave_body_unchecked
 from glam_shared.api.service_context import service_logger
 from glam_shared.errors import ConfigurationError, DomainError, UnauthorizedError
@@ -62,6 +63,12 @@ def webhook_headers(
     sent once, as 1 to 256 characters of printable ASCII; the id may be missing.
     """
 
+    text = {"pattern": f"^{_HEADER_TEXT.pattern}$"}
+
+    @reads(
+        Header(topic, "What the webhook is about", schema=text),
+        Header(webhook_id, "The same at every redelivery", required=False, schema=text),
+    )
     async def read(request: Request) -> WebhookHeaders:
         found = _single(request, topic, "INVALID_WEBHOOK_TOPIC")
         if found is None:
@@ -106,6 +113,7 @@ def verify_webhook_signature(
     keys = tuple(one.encode() for one in secrets)
     name = header.lower().encode("ascii")
 
+    @reads(Header(header, "HMAC-SHA256 of the raw body, base64"), json_body=True)
     async def verify(request: Request) -> bytes:
         given = _signature(request, name)
         macs = [hmac.new(key, digestmod=hashlib.sha256) for key in keys]
