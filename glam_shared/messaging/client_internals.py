@@ -182,37 +182,8 @@ def deliver_directly(subscription: Subscription, callback: Callable[[Msg], None]
     here, so no limit of nats-py's applies: the callback must bound what it keeps.
     """
     waiting = subscription._pending_queue
-    direct = _DirectQueue(subscription, callback)
-    subscription._pending_bytes_limit = 0
-    subscription._pending_queue = cast("Any", direct)
+    cast("Any", subscription._conn).direct[subscription._id] = callback
     if subscription._wait_for_msgs_task is not None:
         subscription._wait_for_msgs_task.cancel()
     while not waiting.empty():
-        direct.put_nowait(waiting.get_nowait())
-
-
-class _DirectQueue:
-    """A subscription's queue that is always empty."""
-
-    def __init__(self, subscription: Subscription, callback: Callable[[Msg], None]) -> None:
-        self._subscription = subscription
-        self._callback = callback
-
-    def put_nowait(self, msg: Msg) -> None:
-        self._subscription._pending_size = 0  # the client has just added this message
-        try:
-            self._callback(msg)
-        except Exception:  # noqa: BLE001 - whatever it is, it would end the read loop
-            _log.exception("Taking a message of %s failed; the next are taken.", msg.subject)
-
-    async def join(self) -> None:
-        """Every message was taken when it arrived."""
-
-    def qsize(self) -> int:
-        return 0
-
-    def empty(self) -> bool:
-        return True
-
-    def task_done(self) -> None:
-        """Called by the client for messages that were taken from a queue: never."""
+        callback(waiting.get_nowait())

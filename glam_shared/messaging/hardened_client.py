@@ -7,12 +7,16 @@ and above all the message that would end the loop again at each delivery.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from glam_shared.messaging import client_internals
+
+_log = logging.getLogger(__name__)
 
 
 class HardenedClient(Client):
@@ -21,10 +25,33 @@ class HardenedClient(Client):
     * A pong for a flush that nobody waits for any more.
     * A subject that is not UTF-8: the server stores and delivers such messages.
     * Headers that cannot be parsed: the server does not look at them.
+    * An error of whoever takes messages directly (see `client_internals.deliver_directly`).
 
     And what was buffered without a connection is not sent over the next one: an ack among it
     would complete whatever message has that sequence now.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.direct: dict[int, Callable[[Msg], None]] = {}
+        """By subscription: who takes its messages in the read loop itself."""
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any
+    ) -> None:
+        take = self.direct.get(sid)
+        if take is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        parsed = await self._process_headers(headers) if headers else None
+        try:
+            take(self._build_message(sid, subject, reply, data, parsed))
+        except Exception:  # noqa: BLE001 - whatever it is, it would end the read loop
+            _log.exception("Taking a message failed; the next are taken.")
+
+    def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
+        self.direct.pop(sid, None)
+        super()._remove_sub(sid, max_msgs)
 
     async def _process_connect_init(self) -> None:
         await super()._process_connect_init()

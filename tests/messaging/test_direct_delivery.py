@@ -6,19 +6,20 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from glam_shared.messaging.client_internals import deliver_directly, drain, round_trip
+from glam_shared.messaging.hardened_client import HardenedClient
 from glam_worker.dev.server import EmbeddedServer
 from tests.messaging.waiting import until
 
 
 @pytest.fixture
 async def connection(server: EmbeddedServer) -> AsyncIterator[Client]:
-    client = await nats.connect(server.url, allow_reconnect=False)
+    client = HardenedClient()
+    await client.connect(server.url, allow_reconnect=False)
     yield client
     await client.close()
 
@@ -154,7 +155,8 @@ async def test_delivery_goes_on_after_a_reconnect(server: EmbeddedServer) -> Non
     async def reconnected() -> None:
         back.set()
 
-    client = await nats.connect(server.url, reconnected_cb=reconnected)
+    client = HardenedClient()
+    await client.connect(server.url, reconnected_cb=reconnected)
     taken: list[bytes] = []
     deliver_directly(await client.subscribe("again"), lambda msg: taken.append(msg.data))
 
