@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from functools import lru_cache
-from typing import NamedTuple
 
 from glam_shared.api.request_scope import RequestScope
 from glam_shared.logging import JsonLineFormatter, ServiceLogger
@@ -15,15 +14,6 @@ from glam_shared.logging import JsonLineFormatter, ServiceLogger
 MESSAGE = "Request"
 
 _text = lru_cache(maxsize=1024)(json.dumps)
-
-
-class Access(NamedTuple):
-    """What the line says beside the ids: *duration_ms* from arrival to the answer's last byte."""
-
-    method: str
-    route: str
-    status: int | None
-    duration_ms: float
 
 
 class AccessLog:
@@ -41,13 +31,25 @@ class AccessLog:
         self._second = 0
         self._second_text = ""
 
-    def write(self, access: Access, scope: RequestScope) -> None:
-        """One line, now."""
+    def write(
+        self, method: str, route: str, status: int | None, duration_ms: float, ids: RequestScope
+    ) -> None:
+        """One line, now; *duration_ms* from arrival to the answer's last byte."""
         handler = self._only_handler()
-        if handler is None or not scope.has_own_log_fields:
-            self._service_logger.info(MESSAGE, extra=access._asdict())
+        if handler is None or not ids.has_own_log_fields():
+            fields = {
+                "method": method, "route": route, "status": status, "duration_ms": duration_ms
+            }  # fmt: skip
+            self._service_logger.info(MESSAGE, extra=fields)
         elif self._logger.isEnabledFor(logging.INFO):
-            self._write_straight(handler, self._line(access, scope))
+            _write_straight(
+                handler,
+                f'{{"timestamp": "{self._timestamp()}", "level": "INFO", "logger": {self._name}, '
+                f'"message": "{MESSAGE}", "request_id": "{ids.request_id}", '
+                f'"correlation_id": "{ids.correlation_id}", "method": "{method}", '
+                f'"route": {_text(route)}, "status": {"null" if status is None else status}, '
+                f'"duration_ms": {duration_ms}}}\n',
+            )
 
     def _only_handler(self) -> logging.Handler | None:
         """The handler of `create_logger`, if nothing else can want the record."""
@@ -63,25 +65,6 @@ class AccessLog:
         plain = not handler.level and not handler.filters
         return handler if plain and type(handler.formatter) is JsonLineFormatter else None
 
-    def _write_straight(self, handler: logging.Handler, line: str) -> None:
-        handler.acquire()
-        try:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            pass  # A full disk or a closed stdout must not cost the client its answer.
-        finally:
-            handler.release()
-
-    def _line(self, access: Access, scope: RequestScope) -> str:
-        return (
-            f'{{"timestamp": "{self._timestamp()}", "level": "INFO", "logger": {self._name}, '
-            f'"message": "{MESSAGE}", "request_id": "{scope.request_id}", '
-            f'"correlation_id": "{scope.correlation_id}", "method": "{access.method}", '
-            f'"route": {_text(access.route)}, "status": {_number(access.status)}, '
-            f'"duration_ms": {access.duration_ms}}}\n'
-        )
-
     def _timestamp(self) -> str:
         now = time.time()
         second = int(now)
@@ -91,5 +74,12 @@ class AccessLog:
         return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
 
 
-def _number(status: int | None) -> str:
-    return "null" if status is None else str(status)
+def _write_straight(handler: logging.Handler, line: str) -> None:
+    handler.acquire()
+    try:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        pass  # A full disk or a closed stdout must not cost the client its answer.
+    finally:
+        handler.release()

@@ -12,8 +12,6 @@ _UNCHECKED = "glam_unchecked_body"
 
 def is_json(content_type: bytes) -> bool:
     """Whether a body of this type is JSON: ``application/json`` or ``application/*+json``."""
-    if not content_type:
-        return False
     kind = content_type.partition(b";")[0].strip().lower()
     return kind.startswith(b"application/") and kind.endswith((b"/json", b"+json"))
 

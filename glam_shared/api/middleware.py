@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -12,21 +11,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from glam_shared.api.access_log import Access, AccessLog
+from glam_shared.api.access_log import AccessLog
 from glam_shared.api.client_address import parse_networks
 from glam_shared.api.error_answers import answer_error, log_failure
 from glam_shared.api.json_body import StrictJsonBody, is_json
+from glam_shared.api.openapi import complete_document
 from glam_shared.api.request_scope import (
     CORRELATION_HEADER,
     REQUEST_HEADER,
     RequestScope,
-    new_request_id,
-    own_id,
+    ids_of,
 )
 from glam_shared.api.route_table import known_method, route_template
 from glam_shared.api.service_context import STATE_KEY, Service
 from glam_shared.api.settings import HttpSettings, load_settings
-from glam_shared.correlation import new_correlation_id
 from glam_shared.errors import ConfigurationError, GlamBaseError
 from glam_shared.logging import create_logger
 
@@ -36,9 +34,7 @@ _OURS = frozenset({CORRELATION_HEADER, REQUEST_HEADER, SERVICE_HEADER})
 _CLIENT_WENT_AWAY = 499
 
 
-def setup_middleware(
-    app: FastAPI, service_name: str, settings: HttpSettings | None = None
-) -> None:
+def setup_middleware(app: FastAPI, service_name: str, settings: HttpSettings | None = None) -> None:
     """Give every request of *app* its ids, one log line and an `ApiResponse` for every error.
 
     Ids come from ``X-Correlation-ID`` and ``X-Request-ID`` when they are at most 128 characters of
@@ -56,6 +52,7 @@ def setup_middleware(
     trusted = parse_networks(load_settings(settings).trusted_proxies)
     app.state.glam_service = Service(service_name, create_logger(service_name), trusted)
     install_error_handlers(app)
+    complete_document(app)
     app.add_middleware(_RequestMiddleware, service=app.state.glam_service)
 
 
@@ -90,8 +87,7 @@ class _RequestMiddleware:
             return
         headers = scope["headers"]
         found = dict(headers)
-        correlation_id = own_id(CORRELATION_HEADER, found, headers) or new_correlation_id()
-        request_id = own_id(REQUEST_HEADER, found, headers) or new_request_id()
+        correlation_id, request_id = ids_of(found, headers)
         state = scope.setdefault("state", {})
         state["correlation_id"] = correlation_id
         state["request_id"] = request_id
@@ -100,7 +96,7 @@ class _RequestMiddleware:
             if kind == "websocket":
                 await self._app(scope, receive, send)
                 return
-            if is_json(found.get(b"content-type", b"")):
+            if b"content-type" in found and is_json(found[b"content-type"]):
                 receive = StrictJsonBody(scope, receive)
             await _Exchange(self, scope, send, ids).run(receive)
 
@@ -147,20 +143,19 @@ class _Exchange:
         """Add our headers on the way out; log when the last byte is out."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message["headers"] = self._with_ours(message.get("headers", ()))
-            await self._send(message)
-            return
+            theirs = message.get("headers", ())
+            if not _OURS.isdisjoint(dict(theirs)):
+                theirs = [pair for pair in theirs if pair[0] not in _OURS]
+            message["headers"] = [
+                *theirs,
+                (CORRELATION_HEADER, self._ids.correlation_id.encode("ascii")),
+                (REQUEST_HEADER, self._ids.request_id.encode("ascii")),
+                (SERVICE_HEADER, self._owner._name),
+            ]
         await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
             self._complete = True
             self._log_access()
-
-    def _with_ours(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        merged = [pair for pair in headers if pair[0] not in _OURS]
-        merged.append((CORRELATION_HEADER, self._ids.correlation_id.encode("ascii")))
-        merged.append((REQUEST_HEADER, self._ids.request_id.encode("ascii")))
-        merged.append((SERVICE_HEADER, self._owner._name))
-        return merged
 
     async def _answer_error(self, error: Exception, receive: Receive) -> None:
         request = Request(self._scope)
@@ -175,10 +170,10 @@ class _Exchange:
             raise error
 
     def _log_access(self) -> None:
-        access = Access(
+        self._owner._access_log.write(
             known_method(self._scope["method"]),
             route_template(self._scope, self._root_path),
             self._status,
             round((time.perf_counter() - self._started) * 1000, 3),
+            self._ids,
         )
-        self._owner._access_log.write(access, self._ids)
