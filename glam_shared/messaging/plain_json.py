@@ -13,11 +13,11 @@ import enum
 import types
 import typing
 import uuid
-from functools import lru_cache
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 __all__ = ["proves_strict"]
 
@@ -29,50 +29,54 @@ def proves_strict(data: bytes, value: BaseModel) -> bool:
     # An escape may be NUL or hide a quote; white space may part a key from its colon.
     if b"\\" in data or b"\n" in data or b"\t" in data or b"\r" in data or b" :" in data:
         return False
-    return _key_count_of(type(value)).of(value) == data.count(b'":')
+    counts = _key_counts.get(type(value)) or _new_key_counts(type(value))
+    return counts.of(value) == data.count(b'":')
 
 
-class KeyCount:
-    """Counts the keys that a model's value was read from."""
+class KeyCounts:
+    """Counts the keys that a model's value, and the models inside of it, were read from."""
 
     def __init__(self, model: type[BaseModel]) -> None:
-        self._provable = _takes_what_it_reads(model)
-        self._inner: list[tuple[str, KeyCount]] = []
-        self._empty: list[str] = []
-        """Fields that may hold anything: provable only while they are empty."""
-        for name, field in model.model_fields.items():
-            self._sort(name, field)
-
-    def _sort(self, name: str, field: FieldInfo) -> None:
-        types_ = _alternatives(field.annotation)
-        models = [kind for kind in types_ if _is(kind, BaseModel)]
-        if models and len(types_) == 1:
-            self._inner.append((name, KeyCount(models[0])))
-        elif not all(map(_is_plain, types_)):
-            self._empty.append(name)
+        self._provable = True
+        self._given: list[str] = []
+        self._free: list[str] = []
+        self._walk(model, "")
+        self._all_given = _getter(self._given)
+        self._all_free = _getter(self._free)
 
     def of(self, value: BaseModel) -> int:
         """The number of keys; below zero where it cannot be told."""
-        if not self._provable:
+        if not self._provable or any(self._all_free(value)):
             return -1
-        given = value.__pydantic_fields_set__
-        count = len(given)
-        for name in self._empty:
-            if getattr(value, name):
-                return -1
-        for name, inner in self._inner:
-            if name not in given:
-                return -1
-            keys = inner.of(getattr(value, name))
-            if keys < 0:
-                return -1
-            count += keys
-        return count
+        return sum(map(len, self._all_given(value)))
+
+    def _walk(self, model: type[BaseModel], path: str) -> None:
+        """Note where the sets of given fields are, and the fields that may hold anything."""
+        self._provable = self._provable and _takes_what_it_reads(model)
+        self._given.append(f"{path}__pydantic_fields_set__")
+        for name, field in model.model_fields.items():
+            kinds = _alternatives(field.annotation)
+            if len(kinds) == 1 and _is(kinds[0], BaseModel) and field.is_required():
+                self._walk(kinds[0], f"{path}{name}.")
+            elif not all(map(_is_plain, kinds)):
+                self._free.append(f"{path}{name}")
 
 
-@lru_cache(maxsize=1024)
-def _key_count_of(model: type[BaseModel]) -> KeyCount:
-    return KeyCount(model)
+_key_counts: dict[type[BaseModel], KeyCounts] = {}
+
+
+def _new_key_counts(model: type[BaseModel]) -> KeyCounts:
+    return _key_counts.setdefault(model, KeyCounts(model))
+
+
+def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Gets all the attributes at once; ``attrgetter`` alone makes no tuple of fewer than two."""
+    if len(paths) > 1:
+        return attrgetter(*paths)
+    if paths:
+        one = attrgetter(paths[0])
+        return lambda value: (one(value),)
+    return lambda value: ()
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:

@@ -67,8 +67,9 @@ class WayRecord(WayFacts):
         else:
             self._unusual(settlement)
         if took is not None:
-            self.duration.add(took.ended - took.started)
-            self.queue.add(took.started - delivery.received)
+            started, ended = took
+            self.duration.add(ended - started)
+            self.queue.add(started - delivery.received)
         age = time.time() + self.clock_offset - delivery.stored_at
         self.age.add(age if age > 0 else 0.0)
 

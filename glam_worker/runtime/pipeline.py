@@ -97,13 +97,21 @@ class Pipeline:
             task.add_done_callback(self._tasks.discard)
 
     async def _slot(self) -> None:
-        """Work deliveries until none waits, a run has waited, or the loop is due a turn."""
+        """Work deliveries until none waits, a run has waited, or the loop is due a turn.
+
+        A fault of ours costs one delivery its lease, and no handler its slots.
+        """
         self._starting = False
+        delivery: Delivery | None = None
         try:
             for _ in range(_RUNS_PER_TURN):
                 delivery = self._next()
                 if delivery is None or not await self._work(delivery):
                     break
+        except BaseException:
+            if delivery is not None:
+                self._release(delivery)
+            raise
         finally:
             self._start_slot()
             self.wants_more()
@@ -125,18 +133,7 @@ class Pipeline:
         return None
 
     async def _work(self, delivery: Delivery) -> bool:
-        """Work one delivery; whether the slot may take another one.
-
-        A fault of ours costs one delivery its lease, and no handler its slots.
-        """
-        try:
-            return await self._worked(delivery)
-        except BaseException:
-            self._release(delivery)
-            raise
-
-    async def _worked(self, delivery: Delivery) -> bool:
-        """Run and settle one delivery."""
+        """Run and settle one delivery; whether the slot may take another one."""
         started = time.monotonic()
         if not self._executor.takes(delivery):
             return await self._refuse(delivery)
