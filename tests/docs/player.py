@@ -75,6 +75,9 @@ class Player:
         if self._fragments:
             (self.folder / "fragments.py").write_text("".join(self._fragments))
             self._import("fragments")
+            if "@on(" in "".join(self._fragments):
+                done = self._run(["glam-worker", "check", "fragments"])
+                assert done.returncode == 0, done.stderr
 
     def stop(self) -> None:
         """Stop, as Ctrl-C does, what goes on; it must end with 0."""
