@@ -83,7 +83,8 @@ def test_the_reasons_of_readiness_are_those_of_the_code() -> None:
     """Each fixed part of a reason in the table stands in the source."""
     told = first_words(PAGE, "## Probes")
     parts = [part.strip() for reason in told for part in reason.split("...") if part.strip()]
-    sources = "\n".join(path.read_text() for path in (ROOT / "glam_worker").rglob("*.py"))
+    packages = (ROOT / "glam_worker", ROOT / "glam_shared" / "messaging")
+    sources = "\n".join(file.read_text() for one in packages for file in one.rglob("*.py"))
 
     assert len(told) > 6
     assert [] == [part for part in parts if part not in sources]
