@@ -40,6 +40,7 @@ class Connection:
         self._watchdog = Watchdog(self._examine, self._treat, timings)
         self._watching: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
+        self._closed = False
         self._torn_down = False
         self._teardown_since: float | None = None
         self.epoch = 0
@@ -73,10 +74,14 @@ class Connection:
         return self.problem or "the connection is dead and about to be renewed"
 
     async def wait_up(self, timeout: float | None) -> bool:
-        """Wait until it is up, at most *timeout* seconds; says whether it is."""
-        if not self.is_up():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
+        """Wait until it is up, at most *timeout* seconds; says whether it is.
+
+        Returns at once when it was closed.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self.is_up() and not self._closed:
+                    self._fall("the connection broke")  # nats-py has not told us yet
                     await self._up.wait()
         return self.is_up()
 
@@ -87,6 +92,7 @@ class Connection:
         """
         if self._client is not None:
             raise ConfigurationError("This client is connected already: close it first.")
+        self._closed = False
         self._warn_about_plain_password(options)
         dialer = Dialer(options, self._timings, self)
         try:
@@ -94,6 +100,9 @@ class Connection:
                 client = await self._first(dialer)
         except TimeoutError:
             raise dialer.failure(within=timeout) from None
+        if self._closed:
+            client_internals.release(client)
+            raise ConnectionLost("The NATS connection was closed while it was made.")
         self._dialer = dialer
         self.opened += 1
         self._adopt(client)
@@ -102,15 +111,19 @@ class Connection:
     async def close(self) -> None:
         """Give the connection up; bounded, whatever state the server is in."""
         client, watching = self._client, self._watching
-        self._watching = None
+        self._closed, self._watching = True, None
         if watching is not None:
             watching.cancel()
             await asyncio.wait([watching], timeout=self._timings.close)
-        if client is None:
-            return
         up = self.is_up()
         self._client, self.problem = None, "closed"
         self._fall("closed")
+        self._up.set()  # wakes who waits for a connection that will not come
+        self._up.clear()
+        if client is not None:
+            await self._release(client, up)
+
+    async def _release(self, client: Client, up: bool) -> None:
         try:
             if up:  # nats-py's own `close` may hang, and raise a CancelledError nobody asked for
                 await client_internals.round_trip(client, self._timings.close)

@@ -76,6 +76,22 @@ async def test_before_and_after(server: EmbeddedServer) -> None:
     assert not await client.wait_connected(0.01)
 
 
+async def test_closed_while_connecting(server: EmbeddedServer) -> None:
+    """
+    `close` while `connect` is under way leaves no connection behind; who waited learns of it.
+    """
+    client = JetStreamClient()
+    connecting = asyncio.create_task(client.connect(server.url))
+    waiting = asyncio.create_task(client.wait_connected(None))
+    await asyncio.sleep(0)
+    await client.close()
+
+    with pytest.raises(ConnectionLost, match="closed while it was made"):
+        await connecting
+    assert not await asyncio.wait_for(waiting, 5)
+    assert not client.is_connected()
+
+
 async def test_connected_again_after_close(server: EmbeddedServer, connect: Connect) -> None:
     """
     A closed client can connect again: a new epoch, and no reconnect is counted.
@@ -137,9 +153,12 @@ async def test_silent_server() -> None:
     """
     Something that accepts connections and says nothing is not waited for longer than asked.
     """
-    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    kept: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _reader, writer: kept.append(writer), "127.0.0.1", 0)
     async with silent:
         error = await failure(f"127.0.0.1:{silent.sockets[0].getsockname()[1]}", timeout=0.5)
+        for writer in kept:
+            writer.transport.abort()
 
     assert "no answer in time" in str(error)
 

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from glam_shared.messaging import JetStreamClient
-from glam_shared.messaging.broker_errors import ConnectionLost
+from glam_shared.messaging.broker_errors import ConnectionLost, PublishFailed
 from glam_shared.messaging.connect_options import Timings
 from glam_worker.dev.server import EmbeddedServer
 from tests.messaging.fake_server import FakeServer
@@ -267,6 +267,35 @@ async def test_close_while_away(server: EmbeddedServer, client: JetStreamClient)
     assert time.monotonic() - began < 2.0
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert "nats-watchdog" not in names
+
+
+async def test_close_ends_what_waits(server: EmbeddedServer, client: JetStreamClient) -> None:
+    """
+    Who waits for a connection, or to publish, learns at once that it was closed.
+    """
+    server.kill()
+    await until(lambda: not client.is_connected())
+    waiting = asyncio.create_task(client.wait_connected(None))
+    publishing = asyncio.create_task(client.publish_acked("evt.a", b"1", {}, msg_id="1"))
+    await asyncio.sleep(0)
+
+    await client.close()
+
+    assert not await asyncio.wait_for(waiting, 5)
+    with pytest.raises(PublishFailed, match="was not sent"):
+        await asyncio.wait_for(publishing, 5)
+
+
+async def test_waiting_before_nats_py_says_so(client: JetStreamClient) -> None:
+    """
+    Waiting in the moment in which the connection broke, before nats-py tells of it, waits for the
+    next one.
+    """
+    await client.client.force_reconnect()
+    assert not client.is_connected()
+
+    assert await client.wait_connected(10.0)
+    assert 2 == client.epoch
 
 
 async def test_requests_end_when_the_connection_does(
