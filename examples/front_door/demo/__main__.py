@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from examples.front_door.demo.callers import Callers
+from examples.front_door.callers import Callers, Secrets
 from examples.front_door.demo.facts import Facts
-from examples.front_door.demo.front_door_process import FrontDoorProcess, Secrets
+from examples.front_door.demo.front_door_process import FrontDoorProcess
 from examples.front_door.demo.report import show_head, show_places
 from examples.front_door.demo.story import Story
 from examples.front_door.demo.trace import EVENTS

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from examples.front_door.callers import Secrets
 from examples.storefront.demo.worker_process import (
     ROOT,
     DemoFailed,
@@ -25,19 +24,6 @@ _APPLICATION = ("--factory", "examples.front_door.app:create_app")
 _OPTIONS = ("--no-access-log", "--no-proxy-headers")
 _READY_WITHIN = 30.0
 _STOPS_WITHIN = 20.0
-
-
-def _secret() -> str:
-    return secrets.token_urlsafe(32)
-
-
-@dataclass(frozen=True)
-class Secrets:
-    """What the front door shares with those who ask it; new ones each time."""
-
-    webhook: str = field(default_factory=_secret)
-    client: str = field(default_factory=_secret)
-    billing: str = field(default_factory=_secret)
 
 
 class FrontDoorProcess:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import httpx
 from rich.console import Console
 
-from examples.front_door.demo.callers import Callers
+from examples.front_door.callers import Callers
 from examples.front_door.demo.facts import Facts
 from examples.front_door.demo.front_door_process import FrontDoorProcess
 from examples.front_door.demo.report import show_exchange, show_head, show_note, show_trace
@@ -112,7 +112,7 @@ class Story:
 
     async def _list(self) -> None:
         self._head("The merchant's client asks for the webhooks, page by page")
-        answer = await self._ask(self._callers.webhooks(), 200)
+        answer = await self._ask(self._callers.webhooks(limit=1), 200)
         page = answer.json()
         self._note(f"page 1 of {page['pagination']['pages']}, next: {page['links']['next']}")
 

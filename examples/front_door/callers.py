@@ -6,17 +6,30 @@ import base64
 import hashlib
 import hmac
 import json
+import secrets
 import time
 import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import jwt
 
-from examples.front_door.demo.front_door_process import Secrets
-
 SHOP = "fine-shop.myshopify.com"
 _SCOPES = "write_shop read_webhooks"
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the front door shares with those who ask it; new ones where none is given."""
+
+    webhook: str = field(default_factory=_secret)
+    client: str = field(default_factory=_secret)
+    billing: str = field(default_factory=_secret)
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -24,9 +37,9 @@ def signature(secret: str, body: bytes) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256)).decode()
 
 
-def client_token(secret: str, shop: str = SHOP) -> str:
+def client_token(secret: str, shop: str = SHOP, scope: str = _SCOPES) -> str:
     """A token of the shop's client, good for five minutes."""
-    claims = {"sub": shop, "scope": _SCOPES, "exp": int(time.time()) + 300}
+    claims = {"sub": shop, "scope": scope, "exp": int(time.time()) + 300}
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
@@ -50,9 +63,9 @@ class Callers:
         headers = self._client_headers(secret) | {"X-Correlation-ID": correlation_id}
         return httpx.Request("PUT", f"{self._url}/v1/shop", json=shop, headers=headers)
 
-    def webhooks(self) -> httpx.Request:
+    def webhooks(self, limit: int = 20) -> httpx.Request:
         """The shop's client asks which webhooks were accepted."""
-        query = {"limit": 1}
+        query = {"limit": limit}
         return httpx.Request(
             "GET", f"{self._url}/v1/webhooks", params=query, headers=self._client_headers()
         )
