@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import Coroutine
 from concurrent.futures import Executor as Threads
 from functools import partial
@@ -93,11 +94,12 @@ class Executor:
         loop = asyncio.get_running_loop()
         inside = contextvars.copy_context()
         called = partial(inside.run, _called, self._call, payload, run)
-        return await _whole(loop.run_in_executor(self._threads, called))
+        returned = await _whole(loop.run_in_executor(self._threads, called))
+        return await returned if inspect.isawaitable(returned) else returned
 
     def outcome(self, error: BaseException | None, *, timed_out: bool) -> Outcome:
         """What a run that ended with ``error`` (None: returned) meant."""
-        if timed_out and self._is_async and (error is None or _is_cancel(error)):
+        if timed_out and (_is_cancel(error) or (error is None and self._is_async)):
             return _timeout(self._surroundings.handler.name, self._timeout)
         if error is None:
             return DONE
@@ -129,7 +131,7 @@ async def _whole(returned: asyncio.Future[Any]) -> Any:
     return returned.result()
 
 
-def _is_cancel(error: BaseException) -> bool:
+def _is_cancel(error: BaseException | None) -> bool:
     return isinstance(error, asyncio.CancelledError)
 
 

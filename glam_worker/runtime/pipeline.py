@@ -60,8 +60,10 @@ class Pipeline:
         self._waiting: dict[Way, deque[Delivery]] = {"main": deque(), "lane": deque()}
         self._last: Way = "lane"
         self._busy = 0
-        self._starting = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        self._waits = False
+        """Whether the last run waited, as those to come probably will."""
+        self._tasks: set[asyncio.Task[None] | None] = set()
         self._deadlines = Deadlines(timeout, self._expire)
         self._cut: dict[asyncio.Task[None], str] = {}
         self._closed = False
@@ -85,23 +87,24 @@ class Pipeline:
         self._idle.clear()
         self._facts[delivery.way].received(delivery)
         self._waiting[delivery.way].append(delivery)
-        self._start_slot()
+        self._start_slots()
 
-    def _start_slot(self) -> None:
-        if self._starting or self._closed:
+    def _start_slots(self) -> None:
+        """Start as many slots as there is work for: one, where runs end without waiting."""
+        free = self.concurrency - self._busy
+        if self._closed or free <= self._starting:
             return
-        if self._busy < self.concurrency and self.waiting:
-            self._starting = True
-            task = asyncio.get_running_loop().create_task(self._slot())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        wanted = min(self.waiting, free) if self._waits else min(self.waiting, 1)
+        while self._starting < wanted:
+            self._starting += 1
+            self._tasks.add(asyncio.get_running_loop().create_task(self._slot()))
 
     async def _slot(self) -> None:
         """Work deliveries until none waits, a run has waited, or the loop is due a turn.
 
         A fault of ours costs one delivery its lease, and no handler its slots.
         """
-        self._starting = False
+        self._starting -= 1
         delivery: Delivery | None = None
         try:
             for _ in range(_RUNS_PER_TURN):
@@ -113,7 +116,8 @@ class Pipeline:
                 self._release(delivery)
             raise
         finally:
-            self._start_slot()
+            self._tasks.discard(asyncio.current_task())
+            self._start_slots()
             self.wants_more()
 
     def _next(self) -> Delivery | None:
@@ -151,7 +155,7 @@ class Pipeline:
         if settlement is ACK and delivery.ack():
             self._finished(delivery, run, settlement, took)
             return not waited
-        self._start_slot()
+        self._start_slots()
         settlement = await self._settler.settle(delivery, settlement, run)
         self._finished(delivery, run, settlement, took)
         return False
@@ -178,6 +182,7 @@ class Pipeline:
             return self._executor.outcome(error, timed_out=False), False
         finally:
             self._busy -= 1
+        self._waits = False
         return DONE, False
 
     async def _rest(
@@ -187,8 +192,9 @@ class Pipeline:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a slot is a task
         self.running[task] = delivery
+        self._waits = True
         self._deadlines.watch(task, run.expires)
-        self._start_slot()
+        self._start_slots()
         error: BaseException | None = None
         try:
             await finish(waiting, context)
