@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,10 +146,20 @@ class Player:
             self._learn_server()
             self._reloads = "glam-worker dev" in command
         else:
+            self._run_until_said(command, expected, once=not command.startswith("curl"))
+
+    def _run_until_said(self, command: str, expected: list[str], *, once: bool) -> None:
+        """Run; what only looks is run again until it sees what is expected."""
+        deadline = time.monotonic() + (0.0 if once else WITHIN)
+        while True:
             done = self._run(["bash", "-c", f"set -o pipefail; {self._here(command)}"])
-            assert done.returncode == 0, f"{command}: {done.returncode}: {done.stderr}"
             missing = _missing(expected, done.stdout + done.stderr, in_order=True)
-            assert not missing, f"{command} did not say {missing}, but:\n{done.stdout}"
+            if done.returncode == 0 and not missing:
+                return
+            if time.monotonic() > deadline:
+                break
+        assert done.returncode == 0, f"{command}: {done.returncode}: {done.stderr}"
+        assert not missing, f"{command} did not say {missing}, but:\n{done.stdout}"
 
     def _here(self, command: str) -> str:
         """The command with this test's server and port."""

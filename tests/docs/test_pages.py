@@ -22,6 +22,7 @@ def player(tmp_path: Path, nats_server: TenantServer) -> Iterator[Player]:
     playing.close()
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", played(), ids=name_of)
 def test_a_page_does_what_it_says(page: Path, player: Player) -> None:
     """Every file of the page loads, every command runs and says what the page shows."""
