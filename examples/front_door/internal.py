@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from examples.front_door.errors import errors
 from examples.front_door.store import StoreDep
@@ -26,11 +26,21 @@ from glam_shared.messaging.events import CreditBalanceLowPayload
 
 router = APIRouter(prefix="/internal", tags=["internal"])
 
+_EXAMPLE = {
+    "report_id": "6f1c2a34-9f3e-4e5b-8d0e-3f7a1b2c4d5e",
+    "domain": "fine-shop.myshopify.com",
+    "balance": "2.50",
+    "threshold": 10,
+    "email": "owner@fine-shop.example",
+}
+
 Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=4)]
 
 
 class LowBalance(BaseModel):
     """A shop's credits run out."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     report_id: UUID
     """Becomes the event's id: a report that is sent again is the same report."""

@@ -27,11 +27,22 @@ from glam_shared.messaging.events import MerchantCreatedPayload
 
 router = APIRouter(prefix="/v1", tags=["merchants"])
 
+_EXAMPLE = {
+    "platform_shop_id": "gid://shopify/Shop/1",
+    "shop_name": "Fine Shop",
+    "email": "owner@fine-shop.example",
+    "country": "NL",
+    "currency": "EUR",
+    "timezone": "Europe/Amsterdam",
+}
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Registration(BaseModel):
     """What a shop says of itself."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     platform_shop_id: Text
     shop_name: Text
