@@ -58,6 +58,7 @@ def declare(
     """A checked handler. Raises DeclarationError with the function's file and line."""
     where = place_of(function)
     try:
+        _check_function(function)
         _check_payload(str(subject), payload)
         return Handler(
             name=_checked_name(name or function.__name__),
@@ -108,6 +109,17 @@ def place_of(function: Callable[..., Any]) -> str:
     path = Path(code.co_filename)
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     return f"{shown}:{code.co_firstlineno}"
+
+
+def _check_function(function: object) -> None:
+    if not inspect.isroutine(function):
+        raise DeclarationError(f"{function!r} is no function; decorate a `def` or an `async def`")
+    inner = inspect.unwrap(function)
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        raise DeclarationError(
+            f"{function.__name__}() is a generator, and calling it would run nothing; "
+            "remove the `yield`"
+        )
 
 
 def _checked_name(name: str) -> str:

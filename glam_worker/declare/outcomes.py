@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Literal, TypeAlias
 
 from glam_shared.errors import DomainError, InfrastructureError, RateLimitExceededError
@@ -110,7 +111,7 @@ def outcome_of(
 
 def _default(error: Exception) -> Retry | Reject:
     match error:
-        case RateLimitExceededError(retry_after=float() | int() as after) if after >= 0:
+        case RateLimitExceededError(retry_after=float() | int() as after) if 0 <= after < inf:
             return Retry(after)
         case RateLimitExceededError():
             return Retry()

@@ -22,6 +22,9 @@ from glam_worker.topology.specs import due_subject, wait_subject
 _MESSAGE_ID_BYTES = 96
 """What the header with the message id adds."""
 
+_LONGEST = 100 * 365 * 86_400.0
+"""Seconds; the server counts time in 64 bits of nanoseconds, which end in the year 2262."""
+
 
 def carrier_id(service: str, handler: str, delivery: JetStreamDelivery) -> str:
     """The ``Nats-Msg-Id`` of whatever is published because of this carrier.
@@ -53,7 +56,8 @@ class JetStreamParking:
             raise Refused(f"retry of {delivery.subject} was not parked: {error}") from error
 
     def _headers(self, delivery: JetStreamDelivery, park: Park) -> dict[str, str]:
-        due = self._client.server_time() + timedelta(seconds=park.delay)
+        delay = timedelta(seconds=min(park.delay, _LONGEST))
+        due = self._client.server_time() + delay
         known = delivery.raw_headers if delivery.way == "lane" else {}
         headers = dict(delivery.headers) | origin_headers(delivery)
         headers |= {

@@ -7,6 +7,7 @@ waiting. The first run that waits keeps its slot's task to itself, and another s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -150,6 +151,7 @@ class Pipeline:
         else:
             run = read
             outcome, waited = await self._run(run, delivery)
+            await _calmed()
         took = Took(started, time.monotonic())
         settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()
         if settlement is ACK and delivery.ack():
@@ -209,8 +211,6 @@ class Pipeline:
 
     def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:
         cut = self._cut.pop(task, None)
-        while task.cancelling():
-            task.uncancel()
         if cut == "stopping" and isinstance(error, asyncio.CancelledError):
             return None
         return self._executor.outcome(error, timed_out=cut == "timeout")
@@ -265,3 +265,17 @@ class Pipeline:
         for task in list(self.running):
             self._cut[task] = "stopping"
             task.cancel()
+
+
+async def _calmed() -> None:
+    """Take in what is left of a cancellation, so that it does not hit what the task does next.
+
+    Before Python 3.13, ``uncancel`` alone leaves one pending that the handler did not wait for.
+    """
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        return
+    while task.cancelling():
+        task.uncancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
