@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +208,36 @@ def test_the_payload_is_a_pydantic_model(payload: Any) -> None:
     """Anything but a pydantic model is refused as payload."""
     with pytest.raises(DeclarationError, match="not a pydantic model"):
         Registry().on(SUBJECT, payload)(missing)
+
+
+async def async_generator(order: Order) -> AsyncIterator[int]:
+    yield 1
+
+
+def generator(order: Order) -> Iterator[int]:
+    yield 1
+
+
+@functools.wraps(generator)
+def wrapped_generator(order: Order) -> Iterator[int]:
+    return generator(order)
+
+
+@pytest.mark.parametrize("function", [async_generator, generator, wrapped_generator])
+def test_a_generator_is_refused(function: Callable[..., Any]) -> None:
+    """Calling a generator function runs nothing, so its events would be lost."""
+    assert "is a generator" in mistake(function).problem
+
+
+class Called:
+    async def __call__(self, order: Order) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [Called(), Called, functools.partial(payload_only), 5, "handle"],
+    ids=["object", "class", "partial", "number", "text"],
+)
+def test_what_is_no_function_is_refused(thing: Any) -> None:
+    """Only functions and methods can be decorated; anything else is an error that says so."""
+    assert "is no function; decorate a `def`" in mistake(thing).problem
