@@ -7,12 +7,12 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from prometheus_client import generate_latest
 
+from glam_shared.messaging.server_address import redact
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.gauges import Gauges
@@ -46,9 +46,11 @@ def work_until_stopped(
             handler.where,
             handler.module,
         )
+    worker = Worker(registry, settings, service=service)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(_Process(Worker(registry, settings, service=service), serve).run())
-    return _leave(code)
+        code = runner.run(_Process(worker, serve).run())
+        _leave_what_runs(worker, code)
+    return code
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -59,15 +61,15 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def _leave(code: int) -> int:
-    """A thread whose handler does not end would keep the interpreter from leaving."""
-    stuck = [thread for thread in threading.enumerate() if thread.name.startswith("handler-")]
-    if any(not thread.daemon and thread.is_alive() for thread in stuck):
-        _log.warning("left %d handler thread(s) that did not end to their leases", len(stuck))
+def _leave_what_runs(worker: Worker, code: int) -> None:
+    """End the process where a handler does not: closing the loop would wait for it, and a thread
+    would keep the interpreter."""
+    running = sum(work.pipeline.busy for work in worker.works)
+    if running:
+        _log.warning("left %d run(s) that did not end to their leases", running)
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
-    return code
 
 
 class _Process:
@@ -91,6 +93,8 @@ class _Process:
                 endpoint.close()
 
     async def _work(self) -> int:
+        servers = ", ".join(map(redact, self._worker.settings.nats_servers))
+        _log.info("connecting to %s", servers)
         starting = asyncio.ensure_future(self._worker.start())
         if not await self._unless(self._told, starting):
             return 0
@@ -157,7 +161,9 @@ class _Process:
         settings = self._worker.settings
         if self._serve is not None or not settings.http_port:
             return None
-        return Endpoint(settings.http_host, settings.http_port, self._probes())
+        endpoint = Endpoint(settings.http_host, settings.http_port, self._probes())
+        _log.info("metrics and probes at http://%s:%d", settings.http_host, endpoint.port)
+        return endpoint
 
     def _probes(self) -> Probes:
         worker = self._worker

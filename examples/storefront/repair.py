@@ -21,11 +21,9 @@ MAILS = "mail_warning"
 
 async def replay_mails(client: JetStreamClient) -> int:
     """Send the letters of the mails through their handler again; how many there were."""
-    replays, replayed = Replays(client), 0
-    async for letter in StoredLetters(client, "GLAM_DLQ").all():
-        if letter.record.handler == MAILS:
-            replayed += await replays.replay(letter)
-    return replayed
+    stored = [letter async for letter in StoredLetters(client, "GLAM_DLQ").all()]
+    replays, mails = Replays(client), [one for one in stored if one.record.handler == MAILS]
+    return sum([await replays.replay(letter) for letter in mails])
 
 
 async def _main() -> None:

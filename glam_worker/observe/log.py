@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from glam_shared.errors import DomainError, RequestTimeoutError
 from glam_shared.json_safe import json_text
+from glam_shared.messaging.headers import one_line
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
+from glam_worker.declare.outcomes import Reject, Retry
 from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 
@@ -43,12 +46,13 @@ class WayLog(WayFacts):
             case DeadLetter(reason, attempts, cause):
                 fields |= {"reason": reason} | _error(cause)
                 text = f"dead letter: {reason} after {attempts} attempt(s)"
-                _log.error(text, extra=fields)
+                _log.error(text, extra=fields, exc_info=_trace(run, cause))
             case Park(delay, cause=None):
                 _log.info(f"snoozed for {delay:.3g} s", extra=fields | {"delay": delay})
             case Park(delay, cause=cause):
                 fields |= {"delay": round(delay, 3)} | _error(cause)
-                _log.warning(f"failed, runs again in {delay:.3g} s", extra=fields)
+                text = f"failed, runs again in {delay:.3g} s"
+                _log.warning(text, extra=fields, exc_info=_trace(run, cause))
             case Ack(duplicate=True):
                 _log.info("handled before: acked without a run", extra=fields)
             case HandBack():
@@ -92,4 +96,10 @@ def _identity(run: EventContext) -> dict[str, Any]:
 def _error(cause: BaseException | None) -> dict[str, Any]:
     if cause is None:
         return {}
-    return {"error": type(cause).__name__, "error_message": json_text(cause)[:1024]}
+    return {"error": type(cause).__name__, "error_message": one_line(json_text(cause), 1024)}
+
+
+def _trace(run: EventContext | None, cause: BaseException | None) -> BaseException | None:
+    """The error whose traceback helps: not of what could not be read or was said on purpose."""
+    said = isinstance(cause, Retry | Reject | DomainError | RequestTimeoutError)
+    return None if run is None or said else cause

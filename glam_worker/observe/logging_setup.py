@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Literal
-
-from rich.console import Console
-from rich.logging import RichHandler
+from typing import ClassVar, Literal
 
 from glam_shared.logging import JsonLineFormatter
 from glam_worker.runtime.run import CURRENT, Run
@@ -54,8 +52,19 @@ class _PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         known = record.__dict__ | record.__dict__.get(_SHARED_FIELDS, {})
         fields = " ".join(f"{name}={known[name]}" for name in self._SHOWN if known.get(name))
+        text, separator, trace = super().format(record).partition("\n")
+        return f"{text}  {fields}{separator}{trace}" if fields else f"{text}{separator}{trace}"
+
+
+class _ColouredFormatter(_PlainFormatter):
+    """The same for a terminal: what needs attention stands out."""
+
+    _COLOURS: ClassVar = {"WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+
+    def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        return f"{text}  {fields}" if fields else text
+        colour = self._COLOURS.get(record.levelname)
+        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
 def set_up_logging(level: str, form: Literal["json", "text"]) -> None:
@@ -77,11 +86,8 @@ def _machines() -> logging.Handler:
 
 
 def _people() -> logging.Handler:
-    if not sys.stdout.isatty():
-        plain = logging.StreamHandler(sys.stdout)
-        plain.setFormatter(_PlainFormatter("%(asctime)s %(levelname)-7s %(message)s"))
-        return plain
-    console = Console(file=sys.stdout, soft_wrap=True)
-    rich = RichHandler(console=console, show_path=False, markup=False, highlighter=None)
-    rich.setFormatter(_PlainFormatter("%(message)s"))
-    return rich
+    people = logging.StreamHandler(sys.stdout)
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    form = _ColouredFormatter if coloured else _PlainFormatter
+    people.setFormatter(form("%(asctime)s %(levelname)-7s %(message)s"))
+    return people

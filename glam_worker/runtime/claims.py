@@ -6,6 +6,7 @@ justifies an ack without a run; a claim that never became done is taken over at 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ class Claims:
         try:
             await handle()
         except BaseException:
-            await self._store.give_up(held.key, held.revision)
+            with contextlib.suppress(InfrastructureError):  # it would hide what the run meant
+                await self._store.give_up(held.key, held.revision)
             raise
         await self._done(run, held)
 

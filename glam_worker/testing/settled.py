@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from glam_worker.declare.outcomes import Reason
 from glam_worker.runtime.protocols import Way
 
-OutcomeName: TypeAlias = Literal["ack", "parked", "dead_letter", "handed_back"]
+OutcomeName: TypeAlias = Literal["ack", "duplicate", "parked", "dead_letter", "handed_back"]
 
 
 class Stored(NamedTuple):
@@ -47,7 +47,7 @@ class Settled:
     @property
     def final(self) -> bool:
         """Whether this handler is done with the event."""
-        return self.outcome in ("ack", "dead_letter")
+        return self.outcome in ("ack", "duplicate", "dead_letter")
 
     @property
     def stored(self) -> Stored:
