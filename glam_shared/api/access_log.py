@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from contextlib import nullcontext
 from functools import lru_cache
 
 from glam_shared.api.request_scope import RequestScope
@@ -41,15 +42,22 @@ class AccessLog:
                 "method": method, "route": route, "status": status, "duration_ms": duration_ms
             }  # fmt: skip
             self._service_logger.info(MESSAGE, extra=fields)
-        elif self._logger.isEnabledFor(logging.INFO):
-            _write_straight(
-                handler,
-                f'{{"timestamp": "{self._timestamp()}", "level": "INFO", "logger": {self._name}, '
-                f'"message": "{MESSAGE}", "request_id": "{ids.request_id}", '
-                f'"correlation_id": "{ids.correlation_id}", "method": "{method}", '
-                f'"route": {_text(route)}, "status": {"null" if status is None else status}, '
-                f'"duration_ms": {duration_ms}}}\n',
-            )
+            return
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        line = (
+            f'{{"timestamp": "{self._timestamp()}", "level": "INFO", "logger": {self._name}, '
+            f'"message": "{MESSAGE}", "request_id": "{ids.request_id}", '
+            f'"correlation_id": "{ids.correlation_id}", "method": "{method}", '
+            f'"route": {_text(route)}, "status": {"null" if status is None else status}, '
+            f'"duration_ms": {duration_ms}}}\n'
+        )
+        with handler.lock or nullcontext():
+            try:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            except (OSError, ValueError):
+                pass  # A full disk or a closed stdout must not cost the client its answer.
 
     def _only_handler(self) -> logging.Handler | None:
         """The handler of `create_logger`, if nothing else can want the record."""
@@ -72,14 +80,3 @@ class AccessLog:
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second
         return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
-
-
-def _write_straight(handler: logging.Handler, line: str) -> None:
-    handler.acquire()
-    try:
-        sys.stdout.write(line)
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        pass  # A full disk or a closed stdout must not cost the client its answer.
-    finally:
-        handler.release()

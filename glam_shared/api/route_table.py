@@ -41,7 +41,7 @@ def route_template(scope: Scope, root_path: str) -> str:
     the client sent: a request without a route is ``unmatched``.
     """
     template = _own_template(scope)
-    if template is not None and scope.get("root_path", "") == root_path:
+    if template and scope.get("root_path") == root_path:
         return template
     mount = _static_mount(scope, root_path)
     if template is None:
