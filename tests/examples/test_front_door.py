@@ -16,7 +16,6 @@ import pytest
 from examples.front_door.app import create_app
 from examples.front_door.callers import SHOP, Secrets, client_token, signature
 from examples.storefront import handlers, store
-from examples.storefront.demo.worker_process import ROOT
 from glam_shared.messaging import Subjects
 from glam_worker.testing import WorkerFactory
 from tests.examples.conftest import URL, Door, door_app
@@ -298,16 +297,6 @@ def test_the_document_tells_of_answers_and_errors(tmp_path: Path) -> None:
             wanted = "ApiResponse_" if status.startswith("2") else "ErrorResponse"
             assert schema(answer).startswith(wanted), (name, status)
     assert "HTTPValidationError" not in document["components"]["schemas"]
-
-
-async def test_its_readme_names_its_routes_and_variables(door: Door) -> None:
-    """What the README lists is what there is."""
-    text = (ROOT / "examples" / "front_door" / "README.md").read_text()
-
-    for path in door.app.openapi()["paths"]:
-        assert f"{path}`" in text
-    for name in ("SHOPIFY_WEBHOOK_SECRET", "CLIENT_JWT_SECRET", "INTERNAL_JWT_SECRET"):
-        assert f"`{name}`" in text
 
 
 def test_callers_sign_as_the_platform_does() -> None:
