@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from examples.front_door.errors import errors
 from examples.front_door.store import StoreDep
@@ -26,7 +27,7 @@ from glam_shared.messaging.events import CreditBalanceLowPayload
 
 router = APIRouter(prefix="/internal", tags=["internal"])
 
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "report_id": "6f1c2a34-9f3e-4e5b-8d0e-3f7a1b2c4d5e",
     "domain": "fine-shop.myshopify.com",
     "balance": "2.50",

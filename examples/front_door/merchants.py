@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from examples.front_door.errors import errors
 from examples.front_door.store import StoreDep
@@ -27,7 +28,7 @@ from glam_shared.messaging.events import MerchantCreatedPayload
 
 router = APIRouter(prefix="/v1", tags=["merchants"])
 
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "platform_shop_id": "gid://shopify/Shop/1",
     "shop_name": "Fine Shop",
     "email": "owner@fine-shop.example",
