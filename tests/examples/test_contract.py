@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from examples.front_door.callers import Secrets
 from examples.front_door.demo.trace import lines
 from examples.storefront.demo.worker_process import ROOT
+from tests.examples.conftest import door_app
 from tests.examples.door_process import DoorProcess, door_process, sent
 
 CHECKS = (
@@ -71,3 +74,24 @@ async def test_no_generated_request_gets_an_answer_outside_the_contract(
     # Otherwise the requests did not come far, and prove little.
     assert {200, 202, 400, 401, 405, 422} <= answered.keys()
     assert [] == errors
+
+
+def test_the_document_tells_of_answers_and_errors(tmp_path: Path) -> None:
+    """Every route answers an ApiResponse, and every error of it is an ErrorResponse."""
+    document = door_app("nats://127.0.0.1:9", tmp_path, Secrets()).openapi()
+    operations = [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+    def schema(answer: dict[str, Any]) -> str:
+        reference: str = answer["content"]["application/json"]["schema"]["$ref"]
+        return reference.rpartition("/")[2]
+
+    assert 6 == len(operations)
+    for name, operation in operations:
+        for status, answer in operation["responses"].items():
+            wanted = "ApiResponse_" if status.startswith("2") else "ErrorResponse"
+            assert schema(answer).startswith(wanted), (name, status)
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -34,7 +34,7 @@ def test_help_lists_every_target() -> None:
     assert listed == declared
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-faults", "lint", "bench"])
+@pytest.mark.parametrize("target", ["demo", "demo-http", "test", "test-faults", "lint", "bench"])
 def test_a_target_makes_its_own_environment(target: str, tmp_path: Path) -> None:
     """On a machine that has nothing of the project, a target installs what it needs first."""
     steps = make("--dry-run", target, f"VENV={tmp_path / 'venv'}")
