@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from examples.front_door.app import SERVICE
 from examples.front_door.demo.trace import Step, StoredEvent, lines, stored_events, trace
 from examples.storefront.demo.worker_process import DemoFailed
 from glam_shared.messaging import JetStreamClient
@@ -23,10 +24,15 @@ class Facts:
         self._front_door = front_door
         self._worker = worker
 
-    async def stored(self, event_id: str | None = None) -> list[StoredEvent]:
-        """All events that the broker has, or those with this id."""
+    async def stored(self, event_id: str) -> list[StoredEvent]:
+        """The event with this id, as often as the broker has it."""
         found = await stored_events(self._client)
-        return [one for one in found if event_id in {None, one.envelope.event_id}]
+        return [one for one in found if one.envelope.event_id == event_id]
+
+    async def published(self) -> int:
+        """Events that the front door published; handlers publish others meanwhile."""
+        found = await stored_events(self._client)
+        return sum(one.envelope.source_service == SERVICE for one in found)
 
     async def trace(self, correlation_id: str) -> list[Step]:
         """What happened under this id."""

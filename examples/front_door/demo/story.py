@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from contextlib import AsyncExitStack
 
 import httpx
 from rich.console import Console
@@ -42,8 +41,7 @@ class Story:
 
     async def told(self) -> None:
         """Raises DemoFailed when something did not happen."""
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._http)
+        async with self._http:
             registration = await self._register()
             await self._webhook()
             await self._refused()
@@ -71,7 +69,6 @@ class Story:
 
     async def _late(self, webhook_id: str, event_id: str) -> None:
         """Send the webhook until it is stored a second time."""
-
         answers: list[httpx.Response] = []
 
         async def stored_again() -> bool:
@@ -87,10 +84,10 @@ class Story:
 
     async def _refused(self) -> None:
         self._head("A wrong signature and a bad token: nothing is stored")
-        before = len(await self._facts.stored())
+        before = await self._facts.published()
         await self._ask(self._callers.webhook(str(uuid.uuid4()), self._stranger), 401)
         await self._ask(self._callers.registration(new_correlation_id(), self._stranger), 401)
-        if len(await self._facts.stored()) > before:
+        if await self._facts.published() > before:
             raise DemoFailed("a request that was refused left an event")
         self._note(f"why, its log says only: {', '.join(self._facts.refusals())}")
 
