@@ -53,7 +53,14 @@ class _PlainFormatter(logging.Formatter):
         known = record.__dict__ | record.__dict__.get(_SHARED_FIELDS, {})
         fields = " ".join(f"{name}={known[name]}" for name in self._SHOWN if known.get(name))
         text, separator, trace = super().format(record).partition("\n")
-        return f"{text}  {fields}{separator}{trace}" if fields else f"{text}{separator}{trace}"
+        line = f"{text}  {fields}{separator}{trace}" if fields else f"{text}{separator}{trace}"
+        return _printable(line)
+
+
+def _printable(line: str) -> str:
+    """Escape what the output cannot encode: one character must not cost the line."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class _ColouredFormatter(_PlainFormatter):

@@ -7,8 +7,10 @@ import itertools
 from collections import Counter
 from functools import partial
 
+import pytest
 from pydantic import BaseModel
 
+from glam_shared.errors import ConfigurationError
 from glam_worker import EventContext, Retry
 from glam_worker.testing import WorkerFactory
 from glam_worker.testing.streams import StoredMessage
@@ -199,3 +201,15 @@ async def test_services_do_not_share(worker: WorkerFactory) -> None:
         event = await shop.publish(SUBJECT, Order())
         assert (await shop.finished(event)).outcome == "ack"
         assert (await mail.finished(event)).outcome == "ack"
+
+
+async def test_a_limit_that_cannot_feed_every_handler_is_refused(worker: WorkerFactory) -> None:
+    """``GLAM_MAX_IN_FLIGHT`` below one message for each way is an error that says so."""
+
+    async def place(order: Order) -> None: ...
+
+    for name in ("one", "two"):
+        worker.on(SUBJECT, Order, name=name)(place)
+
+    with pytest.raises(ConfigurationError, match=r"GLAM_MAX_IN_FLIGHT is 3; .* at least 4"):
+        await worker(max_in_flight=3)

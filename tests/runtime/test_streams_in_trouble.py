@@ -1,4 +1,4 @@
-"""What a running worker does when the broker restarts, or a consumer or stream goes away."""
+"""A stream or a durable that goes away, or does not take what it should, under a running worker."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import BaseModel
 
-from glam_shared.messaging import EventEnvelope
-from glam_worker import EventContext, Reject, Retry
+from glam_worker import Reject
 from glam_worker.dev.server import EmbeddedServer
 from glam_worker.testing import Bench, WorkerFactory
 
@@ -22,68 +21,6 @@ StartsServer = Callable[..., EmbeddedServer]
 
 class Order(BaseModel):
     number: int = 1
-
-
-async def in_thread(call: Callable[[], object]) -> None:
-    """Stop or start a server without blocking the loop of the worker."""
-    await asyncio.to_thread(call)
-
-
-@pytest.mark.parametrize("how", ["stop", "kill"])
-async def test_a_worker_goes_on_after_the_server_restarted(
-    worker: WorkerFactory, own_server: StartsServer, how: str
-) -> None:
-    """While the server is away the worker is not ready; afterwards it works as before."""
-    server = own_server()
-    seen: Counter[int] = Counter()
-
-    @worker.on(SUBJECT, Order)
-    async def place(order: Order, event: EventContext) -> None:
-        seen[order.number] += 1
-        if event.attempt == 1 and order.number == 2:
-            raise Retry
-
-    async with worker(servers=server.url) as bench:
-        await bench.finished(await bench.publish(SUBJECT, Order(number=1)))
-        await in_thread(getattr(server, how))
-        await bench.until(bench.worker.not_ready, "the worker to notice")
-        await in_thread(server.start)
-        for number in (2, 3):
-            await bench.finished(await bench.publish(SUBJECT, Order(number=number)))
-        await bench.until(lambda: not bench.worker.not_ready(), "the worker to be ready again")
-
-    assert seen == {1: 1, 2: 2, 3: 1}
-
-
-async def test_a_run_that_ends_while_the_server_is_away_is_acked_afterwards(
-    worker: WorkerFactory, own_server: StartsServer
-) -> None:
-    """What runs goes on without a connection, and is settled after it, not run again."""
-    server = own_server()
-    goes_on = asyncio.Event()
-    runs: Counter[int] = Counter()
-
-    @worker.on(SUBJECT, Order, ack_wait=60)
-    async def place(order: Order) -> None:
-        runs[order.number] += 1
-        if order.number == 1:
-            await goes_on.wait()
-
-    async with worker(servers=server.url) as bench:
-        running = await bench.publish(SUBJECT, Order(number=1))
-        await bench.until(lambda: runs[1])
-        await in_thread(server.stop)
-        await bench.until(bench.worker.not_ready)
-        goes_on.set()
-        await in_thread(server.start)
-        last = await bench.finished(running)
-        await bench.idle()
-        after = await bench.publish(SUBJECT, Order(number=2))
-        await bench.finished(after)
-        await ack_pending(bench, 0)
-
-    assert last.outcome == "ack"
-    assert runs == {1: 1, 2: 1}
 
 
 def durable(bench: Bench, handler: str = "place") -> str:
@@ -206,27 +143,6 @@ async def test_a_stream_made_anew_is_not_taken_for_the_old_one(worker: WorkerFac
 
     assert seen == [1]
     assert floor == 0
-
-
-async def test_events_published_while_no_worker_ran_are_handled(worker: WorkerFactory) -> None:
-    """The durable remembers where it stood: a later worker goes on from there."""
-    seen: list[int] = []
-
-    @worker.on(SUBJECT, Order)
-    async def place(order: Order) -> None:
-        seen.append(order.number)
-
-    async with worker(service="shop") as bench:
-        await bench.finished(await bench.publish(SUBJECT, Order(number=1)))
-    await bench.client.connect(worker.url)
-    for number in (2, 3):
-        envelope = EventEnvelope.create(SUBJECT, Order(number=number), source_service="test")
-        await bench.client.publish_acked(SUBJECT, envelope.to_bytes(), {}, msg_id=envelope.event_id)
-    await bench.client.close()
-    async with worker(service="shop") as bench:
-        await bench.until(lambda: len(seen) == 3)
-
-    assert seen == [1, 2, 3]
 
 
 def rejecting(worker: WorkerFactory) -> None:

@@ -1,0 +1,58 @@
+"""The log of a worker process: no text that an event or an error brings costs a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+
+from glam_worker.observe.logging_setup import set_up_logging
+
+UGLY = "a\r\nb\x00\ud800ü\u2028"
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """The set-up of pytest comes back after the test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+def logged(form: Literal["json", "text"], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What an error with an ugly text leaves on stdout and stderr."""
+    set_up_logging("INFO", form)
+    try:
+        raise ValueError(UGLY)
+    except ValueError:
+        logging.getLogger("shop").exception("failed %s", UGLY, extra={"error_message": UGLY})
+    told = capsys.readouterr()
+    return told.out, told.err
+
+
+def test_a_line_for_machines_carries_any_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """A JSON line is one line, and reads back as what was logged."""
+    out, err = logged("json", capsys)
+
+    (line,) = out.splitlines()
+    read = json.loads(line)
+    assert read["message"] == f"failed {UGLY}"
+    assert read["error_message"] == UGLY
+    assert "ValueError" in read["exception"]
+    assert err == ""
+
+
+def test_a_line_for_people_carries_any_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the terminal cannot show is escaped, and nothing is lost."""
+    out, err = logged("text", capsys)
+
+    assert "failed a" in out
+    assert r"\ud800" in out
+    assert "ValueError" in out
+    assert err == ""
