@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import lru_cache
 
 from glam_shared.api.request_scope import RequestScope
@@ -29,6 +30,7 @@ class AccessLog:
         self._service_logger = logger
         self._logger = logging.getLogger(logger.name)
         self._name = json.dumps(logger.name)
+        self._flush_is_due = False
         self._second = 0
         self._second_text = ""
 
@@ -55,9 +57,17 @@ class AccessLog:
         with handler.lock or nullcontext():
             try:
                 sys.stdout.write(line)
-                sys.stdout.flush()
             except (OSError, ValueError):
-                pass  # A full disk or a closed stdout must not cost the client its answer.
+                return  # A full disk or a closed stdout must not cost the client its answer.
+        if not self._flush_is_due:
+            # One for all requests that end in this turn of the loop.
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
 
     def _only_handler(self) -> logging.Handler | None:
         """The handler of `create_logger`, if nothing else can want the record."""
