@@ -23,8 +23,8 @@ from glam_worker.runtime.run import Run
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.stepping import Waiting, finish
 
-_RUNS_PER_TURN = 64
-"""Runs that a slot works before the event loop gets a turn: sockets are read in between."""
+_TURN = 0.01
+"""Seconds that a slot works before the event loop gets a turn: sockets are read in between."""
 
 
 class Pipeline:
@@ -107,8 +107,9 @@ class Pipeline:
         """
         self._starting -= 1
         delivery: Delivery | None = None
+        ends = time.monotonic() + _TURN
         try:
-            for _ in range(_RUNS_PER_TURN):
+            while time.monotonic() < ends:
                 delivery = self._next()
                 if delivery is None or not await self._work(delivery):
                     break

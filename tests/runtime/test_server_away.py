@@ -53,7 +53,9 @@ async def test_a_worker_goes_on_after_the_server_restarted(
             await bench.finished(await bench.publish(SUBJECT, Order(number=number)))
         await bench.until(lambda: not bench.worker.not_ready(), "the worker to be ready again")
 
-    assert seen == {1: 1, 2: 2, 3: 1}
+    # A server that is killed may have forgotten the last acks: it writes them every 100 ms or so.
+    assert seen[1] == 1 or (how == "kill" and seen[1] == 2)
+    assert (seen[2], seen[3]) == (2, 1)
 
 
 async def test_a_run_that_ends_while_the_server_is_away_is_acked_afterwards(
