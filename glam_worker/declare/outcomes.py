@@ -85,6 +85,10 @@ DONE = Done()
 
 
 def _seconds(value: float | timedelta) -> float:
+    if not isinstance(value, int | float | timedelta):
+        raise ValueError(  # noqa: TRY004 - as every other wrong delay
+            f"a delay is seconds or a timedelta; found {value!r} (a reason is given as message=)"
+        )
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if not 0.0 <= seconds < float("inf"):
         raise ValueError(f"a delay is a number of seconds from 0 on; found {value!r}")

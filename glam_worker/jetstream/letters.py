@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from glam_shared.json_safe import json_text
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
-from glam_shared.messaging.broker_errors import BrokerError
 from glam_shared.messaging.dead_letter import DeadLetter as Letter
 from glam_shared.messaging.dead_letter import fingerprint, letter_subject
 from glam_shared.messaging.past_failures import PastFailure, read_past
@@ -16,7 +15,8 @@ from glam_worker.declare.context import EventContext
 from glam_worker.declare.retry import DeadLetter
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.parking import carrier_id, trace_of
-from glam_worker.runtime.protocols import Delivery, Refused
+from glam_worker.jetstream.storing import Storing
+from glam_worker.runtime.protocols import Delivery
 
 _SERVER_HEADROOM = 512
 """Bytes that are left for what the client adds to a publish: its message id."""
@@ -29,6 +29,7 @@ class JetStreamLetters:
         self._client = client
         self._service = service
         self._handler = handler
+        self._storing = Storing(client, "dead letter")
         self._max_age = max_age
         """Seconds the origin's stream keeps messages; 0: without limit."""
 
@@ -38,15 +39,8 @@ class JetStreamLetters:
         record = self._record(delivery, letter, run)
         room = self._client.max_payload - _SERVER_HEADROOM
         headers, body = record.fit(delivery.data, room, kept_until=self._kept_until(delivery))
-        try:
-            await self._client.publish_acked(
-                letter_subject(delivery.subject),
-                body,
-                headers,
-                msg_id=carrier_id(self._service, self._handler, delivery),
-            )
-        except BrokerError as error:
-            raise Refused(f"dead letter of {delivery.subject} was not stored: {error}") from error
+        msg_id = carrier_id(self._service, self._handler, delivery)
+        await self._storing.store(letter_subject(delivery.subject), body, headers, msg_id)
 
     def _record(
         self, delivery: JetStreamDelivery, letter: DeadLetter, run: EventContext | None

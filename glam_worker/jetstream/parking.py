@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from glam_shared.json_safe import json_text
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
-from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.declare.retry import Park
 from glam_worker.jetstream.delivery import JetStreamDelivery
-from glam_worker.runtime.protocols import Delivery, Refused
+from glam_worker.jetstream.storing import Storing
+from glam_worker.runtime.protocols import Delivery
 from glam_worker.topology.specs import due_subject, wait_subject
 
 _MESSAGE_ID_BYTES = 96
@@ -43,6 +43,7 @@ class JetStreamParking:
         self._client = client
         self._service = service
         self._handler = handler
+        self._storing = Storing(client, "retry")
 
     async def park(self, delivery: Delivery, park: Park) -> None:
         """Publish, to come back in ``park.delay`` seconds; raises Refused."""
@@ -50,10 +51,7 @@ class JetStreamParking:
         subject = wait_subject(self._service, self._handler, delivery.carrier)
         msg_id = carrier_id(self._service, self._handler, delivery)
         headers = _fitted(self._headers(delivery, park), self._client.max_payload - delivery.size)
-        try:
-            await self._client.publish_acked(subject, delivery.data, headers, msg_id=msg_id)
-        except BrokerError as error:
-            raise Refused(f"retry of {delivery.subject} was not parked: {error}") from error
+        await self._storing.store(subject, delivery.data, headers, msg_id)
 
     def _headers(self, delivery: JetStreamDelivery, park: Park) -> dict[str, str]:
         delay = timedelta(seconds=min(park.delay, _LONGEST))

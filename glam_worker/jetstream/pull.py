@@ -69,7 +69,6 @@ class PullSource:
         self.state = PullState.CONNECTING
         self.reason: str | None = None
         """Why it does not pull; None while it does."""
-        self.silences = 0
         self._client = client
         self._outbox = outbox
         self._credits = credit
@@ -85,7 +84,10 @@ class PullSource:
         self._scheduled = False
         self._quiet = False
         self._gone = False
+        self._silent: str | None = None
+        """Why nothing was heard; not ready until something is, whatever the API answers."""
         self._became_live = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._resuming: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
 
@@ -142,7 +144,7 @@ class PullSource:
         """Ask for more at the end of this turn, if there are credits for it."""
         if not self._scheduled and self.live and not self._quiet:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._request)
+            self._loop.call_soon(self._request)
 
     def _request(self) -> None:
         self._scheduled = False
@@ -158,6 +160,9 @@ class PullSource:
 
     def _arrived(self, msg: Msg) -> None:
         self._heard = time.monotonic()
+        if self._silent is not None:
+            self._silent = None
+            self._set(PullState.PULLING, None)
         if msg.reply.startswith(_ACK):
             delivery = JetStreamDelivery(msg, self)
             self._credit.backlog = delivery.backlog
@@ -193,8 +198,8 @@ class PullSource:
         """Notice silence: no heartbeat of an open request."""
         waiting = self._credit.requested
         if self.live and waiting and now - self._heard > SILENCE:
-            self.silences += 1
             reason = f"no heartbeat of consumer {self.consumer.durable} for {SILENCE:.0f} s"
+            self._silent = reason
             self._set(PullState.SILENT, reason)
             self._inbox_epoch = 0  # requests on the old inbox may be served yet
             self._resume(reason)
@@ -254,7 +259,8 @@ class PullSource:
             return False
         self._heard = time.monotonic()
         self.live = True
-        self._set(PullState.PULLING, None)
+        state = PullState.PULLING if self._silent is None else PullState.SILENT
+        self._set(state, self._silent)
         self._became_live.set()
         self.ask()
         return True

@@ -25,12 +25,17 @@ class _Request:
 class OpenRequests:
     """Names each request by a subject of its own below the inbox, so that its status names it.
 
-    Messages carry no such name: the server serves open requests in turn.
+    Messages carry no such name: the server serves open requests in turn. ``max_bytes`` is what one
+    request may bring: more than any message has, or that message could never come.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        """What one request may bring: more than any message has, or it could never come."""
+        bounds = {
+            "expires": int(EXPIRES * 1e9),
+            "idle_heartbeat": int(HEARTBEAT * 1e9),
+            "max_bytes": max_bytes,
+        }
+        self._bounds = json.dumps(bounds)[1:-1]
         self._open: dict[str, _Request] = {}
         self._count = 0
 
@@ -42,13 +47,7 @@ class OpenRequests:
         self._count += 1
         reply = f"{inbox}.{self._count}"
         self._open[reply] = _Request(batch, time.monotonic())
-        request = {
-            "batch": batch,
-            "expires": int(EXPIRES * 1e9),
-            "idle_heartbeat": int(HEARTBEAT * 1e9),
-            "max_bytes": self._max_bytes,
-        }
-        return reply, json.dumps(request)
+        return reply, f'{{"batch": {batch}, {self._bounds}}}'
 
     def ended(self, reply: str, headers: Mapping[str, str]) -> int:
         """How many messages of an ended request will not come."""

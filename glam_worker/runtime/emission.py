@@ -55,7 +55,7 @@ class Emission:
 
     def publish_sync(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
         """The same from a handler's thread. Raises RuntimeError on the event loop's own thread."""
-        if _on_loop():
+        if on_loop():
             raise RuntimeError(
                 "publish_sync() would block the event loop; in an async handler use "
                 "`await event.publish(...)`"
@@ -82,7 +82,8 @@ class Emission:
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
-def _on_loop() -> bool:
+def on_loop() -> bool:
+    """Whether the caller is on an event loop, and not in a handler's thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

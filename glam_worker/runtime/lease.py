@@ -16,7 +16,10 @@ def renewal_period(ack_wait: float) -> float:
 
 
 class Lease:
-    """Renews what one pipeline holds; ``tick`` is called often, by the worker's clock."""
+    """Renews what one pipeline holds; ``tick`` is called often, by the worker's clock.
+
+    A lease that has lapsed is not renewed: the event may be another worker's by now.
+    """
 
     def __init__(self, pipeline: Pipeline, facts: WayFacts) -> None:
         self._pipeline = pipeline
@@ -25,9 +28,10 @@ class Lease:
     def tick(self, now: float) -> None:
         """Renew every delivery whose last sign of life is a third of ``ack_wait`` old."""
         oldest = now - renewal_period(self._pipeline.ack_wait) * 0.75
+        lapsed = now - self._pipeline.ack_wait
         renewed = 0
         for delivery in list(self._pipeline.held):
-            if delivery.renewed <= oldest:
+            if lapsed < delivery.renewed <= oldest:
                 delivery.renew(now)
                 renewed += 1
         if renewed:

@@ -68,6 +68,7 @@ class Pipeline:
         self._deadlines = Deadlines(timeout, self._expire)
         self._cut: dict[asyncio.Task[None], str] = {}
         self._closed = False
+        self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -98,7 +99,7 @@ class Pipeline:
         wanted = min(self.waiting, free) if self._waits else min(self.waiting, 1)
         while self._starting < wanted:
             self._starting += 1
-            self._tasks.add(asyncio.get_running_loop().create_task(self._slot()))
+            self._tasks.add(self._loop.create_task(self._slot()))
 
     async def _slot(self) -> None:
         """Work deliveries until none waits, a run has waited, or the loop is due a turn.
@@ -179,7 +180,7 @@ class Pipeline:
             waiting = context.run(self._executor.begin, run)
             if waiting is not None:
                 return await self._rest(run, delivery, waiting, context), True
-        except (KeyboardInterrupt, GeneratorExit):
+        except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - a handler's failure is an outcome
             return self._executor.outcome(error, timed_out=False), False
@@ -201,7 +202,7 @@ class Pipeline:
         error: BaseException | None = None
         try:
             await finish(waiting, context)
-        except (KeyboardInterrupt, GeneratorExit):
+        except GeneratorExit:
             raise
         except BaseException as raised:  # noqa: BLE001 - a handler's failure is an outcome
             error = raised

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import EventEnvelope
 from glam_worker.declare.context import Emitter, EventContext
 from glam_worker.declare.handler import Handler
-from glam_worker.runtime.emission import Emission
+from glam_worker.runtime.emission import Emission, on_loop
 from glam_worker.runtime.protocols import Delivery, Publisher
 
 CURRENT: ContextVar[Run | None] = ContextVar("glam_worker_run", default=None)
@@ -130,8 +130,15 @@ class Run(EventContext):
     def state(self) -> Any:
         return self._surroundings.state
 
-    async def publish(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
-        return await self._emitter().publish(subject, payload, key)
+    def publish(
+        self, subject: str, payload: BaseModel, key: str | None = None
+    ) -> Coroutine[Any, Any, str]:
+        if not self._surroundings.handler.is_async and not on_loop():
+            raise RuntimeError(
+                f"{self.handler.name}() is a plain def, which cannot await: use "
+                "event.publish_sync(...)"
+            )
+        return self._emitter().publish(subject, payload, key)
 
     def publish_sync(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
         return self._emitter().publish_sync(subject, payload, key)

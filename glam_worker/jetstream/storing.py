@@ -1,0 +1,41 @@
+"""Stores what is published because of a carrier: parked events and dead letters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging.broker_errors import BrokerError
+from glam_worker.runtime.protocols import Refused
+
+_BUDGET = 5.0
+"""Seconds that a first publish is tried for, over reconnects and elections."""
+_IN_TROUBLE = 0.5
+"""Seconds for the next ones, once one was not taken: each holds a credit of its handler."""
+_TROUBLE = 30.0
+"""Seconds for which a stream that took nothing is not given more time."""
+
+
+class Storing:
+    """Publishes with a PubAck, and does not wait long for a stream that has just failed."""
+
+    def __init__(self, client: JetStreamClient, what: str) -> None:
+        self._client = client
+        self._what = what
+        self._trouble_until = 0.0
+
+    async def store(
+        self, subject: str, body: bytes, headers: Mapping[str, str], msg_id: str
+    ) -> None:
+        """Return once it is stored. Raises Refused."""
+        troubled = time.monotonic() < self._trouble_until
+        budget = _IN_TROUBLE if troubled else _BUDGET
+        try:
+            await self._client.publish_acked(
+                subject, body, headers, msg_id=msg_id, timeout=min(budget, _BUDGET), budget=budget
+            )
+        except BrokerError as error:
+            self._trouble_until = time.monotonic() + _TROUBLE
+            raise Refused(f"{self._what} was not stored: {error}") from error
+        self._trouble_until = 0.0
