@@ -64,7 +64,7 @@ class Pipeline:
         self._starting = 0
         self._waits = False
         """Whether the last run waited, as those to come probably will."""
-        self._tasks: set[asyncio.Task[None] | None] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._deadlines = Deadlines(timeout, self._expire)
         self._cut: dict[asyncio.Task[None], str] = {}
         self._closed = False
@@ -107,19 +107,21 @@ class Pipeline:
         A fault of ours costs one delivery its lease, and no handler its slots.
         """
         self._starting -= 1
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a slot is a task
         delivery: Delivery | None = None
         ends = time.monotonic() + _TURN
         try:
             while time.monotonic() < ends:
                 delivery = self._next()
-                if delivery is None or not await self._work(delivery):
+                if delivery is None or not await self._work(delivery, task):
                     break
         except BaseException:
             if delivery is not None:
                 self._release(delivery)
             raise
         finally:
-            self._tasks.discard(asyncio.current_task())
+            self._tasks.discard(task)
             self._start_slots()
             self.wants_more()
 
@@ -139,7 +141,7 @@ class Pipeline:
             self._release(delivery)
         return None
 
-    async def _work(self, delivery: Delivery) -> bool:
+    async def _work(self, delivery: Delivery, task: asyncio.Task[None]) -> bool:
         """Run and settle one delivery; whether the slot may take another one."""
         started = time.monotonic()
         if not self._executor.takes(delivery):
@@ -152,8 +154,9 @@ class Pipeline:
             outcome = read
         else:
             run = read
-            outcome, waited = await self._run(run, delivery)
-            await _calmed()
+            outcome, waited = await self._run(run, delivery, task)
+            if task.cancelling():
+                await _calmed(task)
         took = Took(started, time.monotonic())
         settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()
         if settlement is ACK and delivery.ack():
@@ -171,7 +174,9 @@ class Pipeline:
         self._finished(delivery, None, settlement, None)
         return False
 
-    async def _run(self, run: Run, delivery: Delivery) -> tuple[Outcome | None, bool]:
+    async def _run(
+        self, run: Run, delivery: Delivery, task: asyncio.Task[None]
+    ) -> tuple[Outcome | None, bool]:
         """The outcome of one run (None: cut short by stopping) and whether it waited."""
         context = copy_context()
         waiting: Waiting | None = None
@@ -179,7 +184,7 @@ class Pipeline:
         try:
             waiting = context.run(self._executor.begin, run)
             if waiting is not None:
-                return await self._rest(run, delivery, waiting, context), True
+                return await self._rest(run, delivery, waiting, context, task), True
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - a handler's failure is an outcome
@@ -190,11 +195,14 @@ class Pipeline:
         return DONE, False
 
     async def _rest(
-        self, run: Run, delivery: Delivery, waiting: Waiting, context: Context
+        self,
+        run: Run,
+        delivery: Delivery,
+        waiting: Waiting,
+        context: Context,
+        task: asyncio.Task[None],
     ) -> Outcome | None:
         """The outcome of a run that waits: it may be cut short by its timeout or by stopping."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a slot is a task
         self.running[task] = delivery
         self._waits = True
         self._deadlines.watch(task, run.expires)
@@ -269,14 +277,11 @@ class Pipeline:
             task.cancel()
 
 
-async def _calmed() -> None:
+async def _calmed(task: asyncio.Task[None]) -> None:
     """Take in what is left of a cancellation, so that it does not hit what the task does next.
 
     Before Python 3.13, ``uncancel`` alone leaves one pending that the handler did not wait for.
     """
-    task = asyncio.current_task()
-    if task is None or not task.cancelling():
-        return
     while task.cancelling():
         task.uncancel()
     with contextlib.suppress(asyncio.CancelledError):
