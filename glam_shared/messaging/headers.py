@@ -33,7 +33,6 @@ GLAM_STREAM = "Glam-Stream"
 GLAM_STREAM_CREATED = "Glam-Stream-Created"
 GLAM_SEQUENCE = "Glam-Sequence"
 GLAM_STORED_AT = "Glam-Stored-At"
-GLAM_MSG_ID = "Glam-Msg-Id"
 
 # What parked and replayed messages carry beside.
 GLAM_FIRST_FAILED_AT = "Glam-First-Failed-At"

@@ -19,12 +19,10 @@ class WayRecord(WayFacts):
     __slots__ = (
         "acked",
         "age",
-        "clock_offset",
         "dead_letters",
         "duration",
         "failures",
         "lapses",
-        "last_settled",
         "queue",
         "received_count",
         "redelivered",
@@ -36,13 +34,10 @@ class WayRecord(WayFacts):
     def __init__(self) -> None:
         self.acked = 0
         self.age = Histogram(AGES)
-        self.clock_offset = 0.0
-        """Seconds to add to our clock for the server's."""
         self.dead_letters: Counter[str] = Counter()
         self.duration = Histogram(DURATIONS)
         self.failures: Counter[str] = Counter()
         self.lapses = 0
-        self.last_settled = 0.0
         self.queue = Histogram(DURATIONS)
         self.received_count = 0
         self.redelivered = 0
@@ -70,7 +65,7 @@ class WayRecord(WayFacts):
             started, ended = took
             self.duration.add(ended - started)
             self.queue.add(started - delivery.received)
-        age = time.time() + self.clock_offset - delivery.stored_at
+        age = time.time() - delivery.stored_at
         self.age.add(age if age > 0 else 0.0)
 
     def _unusual(self, settlement: Settlement) -> None:
