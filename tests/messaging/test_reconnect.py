@@ -83,13 +83,18 @@ async def test_waiting_for_the_connection(server: EmbeddedServer, client: JetStr
     assert await asyncio.wait_for(waiting, 10)
 
 
-async def test_late_pong(client: JetStreamClient) -> None:
+async def test_late_pong(server: EmbeddedServer, connect: Connect) -> None:
     """
     The pong of a flush that timed out does not end the read loop.
     """
-    for _ in range(20):
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.client.flush(), 1e-6)
+    client = await connect(server.url, timings=Timings())
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.client.flush(), 0.01)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
     assert await client.api("STREAM.NAMES")
     assert 1 == client.epoch
