@@ -15,7 +15,11 @@ from glam_shared.messaging.strict_json import InvalidJsonError, check_json
 from glam_worker.declare.filters import check_filter, is_wildcard
 from glam_worker.errors import UsageError
 
-_FIRST_TOKENS = ("evt", "cmd", "dlq")
+_FIRST_TOKENS = ("evt", "cmd")
+_KEPT = {
+    "dlq": "is a dead letter's, which only workers write; publish the event itself, to evt{rest}",
+    "retry": "is a parked event's, which only workers write; publish the event itself",
+}
 _ENVELOPE = b'{"event_id":"-","event_type":"-","correlation_id":"-","source_service":"-",'
 _TIMESTAMP = b'"timestamp":"1970-01-01T00:00:00Z","data":'
 
@@ -25,8 +29,11 @@ def check_subject(subject: str) -> None:
     first = subject.partition(".")[0]
     if is_wildcard(subject):
         raise UsageError(f"subject {subject!r} has a wildcard; an event has one concrete subject")
+    if first in _KEPT:
+        kept = _KEPT[first].format(rest=subject.removeprefix(first))
+        raise UsageError(f"subject {subject!r} {kept}")
     if first not in _FIRST_TOKENS:
-        raise UsageError(f"subject {subject!r} does not begin with evt., cmd. or dlq.")
+        raise UsageError(f"subject {subject!r} does not begin with evt. or cmd.")
     problem = check_filter(f"evt{subject.removeprefix(first)}")
     if problem:
         raise UsageError(problem)
