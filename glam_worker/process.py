@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import generate_latest
 
 from glam_shared.messaging.server_address import redact
+from glam_shared.wording import counted
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.gauges import Gauges
@@ -66,7 +67,7 @@ def _leave_what_runs(worker: Worker, code: int) -> None:
     would keep the interpreter."""
     running = sum(work.pipeline.busy for work in worker.works)
     if running:
-        _log.warning("left %d run(s) that did not end to their leases", running)
+        _log.warning("left %s that did not end to the lease", counted(running, "run"))
         logging.shutdown()
         sys.stdout.flush()
         os._exit(code)
@@ -101,7 +102,7 @@ class _Process:
         starting.result()
         if self._serve is not None:
             self._serve(self._probes())
-        _log.info("working %d handler(s)", len(self._worker.works))
+        _log.info("working %s", counted(len(self._worker.works), "handler"))
         self._worker.client.watch(self._connection_changed)
         lost = asyncio.ensure_future(self._lost_for_good())
         if await self._unless(self._told, lost):

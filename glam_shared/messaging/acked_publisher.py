@@ -23,6 +23,7 @@ from glam_shared.messaging.headers import NATS_MSG_ID
 from glam_shared.messaging.publish_ack import PubAck, heals_by_waiting, read_ack
 from glam_shared.messaging.reply_mux import Question, ReplyMux
 from glam_shared.messaging.wire import header_block
+from glam_shared.wording import counted
 
 _PASSING = (NoAnswer, NobodyListens, ConnectionLost)
 
@@ -169,7 +170,8 @@ class AckedPublisher:
         self, message: Message, tries: int, trouble: BrokerError | None, budget: float
     ) -> PublishFailed:
         why = trouble or f"NATS is away: {self._connection.problem}"
-        state = "was not sent" if tries == 0 else f"is not known to be stored after {tries} tries"
+        sent = f"is not known to be stored after {counted(tries, 'try', 'tries')}"
+        state = sent if tries else "was not sent"
         return PublishFailed(
             f"The message for {message.subject} {state} in {budget:g} s: {why}",
             subject=message.subject,

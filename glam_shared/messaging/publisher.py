@@ -22,6 +22,7 @@ from glam_shared.messaging.envelope import EventEnvelope
 from glam_shared.messaging.error_letter import error_letter
 from glam_shared.messaging.events import ErrorPayload, payload_for
 from glam_shared.messaging.headers import NATS_MSG_ID, user_headers
+from glam_shared.messaging.model_errors import fields_text
 from glam_shared.messaging.publish_ack import PubAck
 from glam_shared.messaging.publish_stats import PublishStats
 
@@ -257,5 +258,4 @@ def invalid(subject: str, why: str) -> ValidationError:
 def _in_one_line(error: ValueError) -> str:
     if not isinstance(error, ModelError):
         return str(error)
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    return fields_text(error)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from glam_shared.json_safe import json_text
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.dead_letter import DeadLetter as Letter
 from glam_shared.messaging.dead_letter import fingerprint, letter_subject
+from glam_shared.messaging.model_errors import error_text
 from glam_shared.messaging.past_failures import PastFailure, read_past
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.retry import DeadLetter
@@ -47,7 +47,7 @@ class JetStreamLetters:
     ) -> Letter:
         cause = letter.cause
         error = type(cause).__name__ if cause is not None else ""
-        message = json_text(cause) if cause is not None else ""
+        message = error_text(cause) if cause is not None else ""
         event_id, correlation_id = _identity(delivery.data, run)
         return Letter(
             subject=delivery.subject,

@@ -10,9 +10,9 @@ import hashlib
 import traceback
 from datetime import UTC, datetime, timedelta
 
-from glam_shared.json_safe import json_text
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
+from glam_shared.messaging.model_errors import error_text
 from glam_worker.declare.retry import Park
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.storing import Storing
@@ -99,7 +99,7 @@ def error_headers(cause: BaseException) -> dict[str, str]:
     """The last error, on one line each."""
     return {
         names.GLAM_ERROR: type(cause).__name__,
-        names.GLAM_ERROR_MESSAGE: names.one_line(json_text(cause), 1024),
+        names.GLAM_ERROR_MESSAGE: names.one_line(error_text(cause), 1024),
         names.GLAM_TRACEBACK: names.one_line(trace_of(cause), 8192, keep="end"),
     }
 

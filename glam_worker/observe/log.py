@@ -6,8 +6,9 @@ import logging
 from typing import Any
 
 from glam_shared.errors import DomainError, RequestTimeoutError
-from glam_shared.json_safe import json_text
 from glam_shared.messaging.headers import one_line
+from glam_shared.messaging.model_errors import error_text
+from glam_shared.wording import counted
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.outcomes import Reject, Retry
@@ -45,7 +46,7 @@ class WayLog(WayFacts):
         match settlement:
             case DeadLetter(reason, attempts, cause):
                 fields |= {"reason": reason} | _error(cause)
-                text = f"dead letter: {reason} after {attempts} attempt(s)"
+                text = f"dead letter: {reason} after {counted(attempts, 'attempt')}"
                 _log.error(text, extra=fields, exc_info=_trace(run, cause))
             case Park(delay, cause=None):
                 _log.info(f"snoozed for {delay:.3g} s", extra=fields | {"delay": delay})
@@ -96,7 +97,7 @@ def _identity(run: EventContext) -> dict[str, Any]:
 def _error(cause: BaseException | None) -> dict[str, Any]:
     if cause is None:
         return {}
-    return {"error": type(cause).__name__, "error_message": one_line(json_text(cause), 1024)}
+    return {"error": type(cause).__name__, "error_message": one_line(error_text(cause), 1024)}
 
 
 def _trace(run: EventContext | None, cause: BaseException | None) -> BaseException | None:

@@ -7,6 +7,7 @@ credits: each always has one of its own, and when both have a backlog each stays
 from __future__ import annotations
 
 from glam_shared.errors import ConfigurationError
+from glam_shared.wording import counted
 from glam_worker.runtime.protocols import Way
 
 
@@ -27,8 +28,8 @@ def budget_of(limit: int | None, handlers: int) -> Budget | None:
         return None
     if limit < ways:
         raise ConfigurationError(
-            f"GLAM_MAX_IN_FLIGHT is {limit}; {handlers} handlers need at least {ways}, one message "
-            "for each of their two ways"
+            f"GLAM_MAX_IN_FLIGHT is {limit}; {counted(handlers, 'handler')} can "
+            f"only work with {ways} or more: one message for each of two ways"
         )
     return Budget(limit, ways)
 

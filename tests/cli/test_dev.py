@@ -23,7 +23,7 @@ DEV = ("dev", "shop.handlers", "--http-port", "0")
 def dev(project: Path) -> Iterator[Running]:
     """``glam-worker dev`` at work in the project."""
     with running(*DEV, cwd=project) as started:
-        started.says("working 2 handler(s)")
+        started.says("working 2 handlers")
         yield started
 
 
@@ -54,7 +54,7 @@ def test_change_is_worked_without_losing_events(dev: Running, project: Path) -> 
     dev.says("shipped o1 on attempt 1")
     edit(project, "shipped {order.id}", "sent {order.id}")
     dev.says("shop/handlers.py changed: starting again")
-    dev.says("working 2 handler(s)", times=2)
+    dev.says("working 2 handlers", times=2)
     publish(dev, project, "o2")
     dev.says("sent o2 on attempt 1")
     assert dev.said.count("o1") == 1
@@ -68,7 +68,7 @@ def test_module_that_does_not_import_waits_for_the_next_change(dev: Running, pro
     dev.says("starts again after the next change")
     assert 'handlers.py", line 6' in dev.said
     edit(project, "nonsense()\n\n\n", "")
-    dev.says("working 2 handler(s)", times=2)
+    dev.says("working 2 handlers", times=2)
     publish(dev, project, "o1")
     dev.says("shipped o1")
     assert dev.stop(signal.SIGINT) == 0
@@ -85,7 +85,7 @@ def test_mistake_from_the_beginning_is_waited_out(project: Path) -> None:
         (project / ".env").write_text("GLAM_CONCURRENCY=2\n")
         dev.says("concurrency=0 is not allowed", times=2)
         edit(project, "concurrency=0", "concurrency=1")
-        dev.says("working 2 handler(s)")
+        dev.says("working 2 handlers")
         assert dev.stop() == 0
 
 
@@ -99,14 +99,14 @@ def test_running_handler_ends_before_its_code_is_replaced(project: Path) -> None
     )
     (project / "shop" / "handlers.py").write_text(slow)
     with running(*DEV, cwd=project) as dev:
-        dev.says("working 2 handler(s)")
+        dev.says("working 2 handlers")
         publish(dev, project, "o1")
         dev.says("began o1")
         edit(project, "shipped", "sent")
         dev.says("stopping")
         (project / "go").touch()
         dev.says("shipped o1 on attempt 1")
-        dev.says("working 2 handler(s)", times=2)
+        dev.says("working 2 handlers", times=2)
         assert dev.stop() == 0
         assert "sent o1" not in dev.said
 
@@ -120,7 +120,7 @@ def test_second_signal_does_not_wait_for_handlers(project: Path) -> None:
     )
     (project / "shop" / "handlers.py").write_text(hanging)
     with running(*DEV, cwd=project, env={"GLAM_SHUTDOWN_GRACE": "300"}) as dev:
-        dev.says("working 2 handler(s)")
+        dev.says("working 2 handlers")
         publish(dev, project, "o1")
         dev.says("began o1")
         dev.process.send_signal(signal.SIGINT)
@@ -143,7 +143,7 @@ def test_endpoint_answers_before_and_after_a_change(project: Path) -> None:
     with running("dev", "shop.handlers", "--http-port", str(port), cwd=project) as dev:
         until(ready, "ready")
         edit(project, "shipped", "sent")
-        dev.says("working 2 handler(s)", times=2)
+        dev.says("working 2 handlers", times=2)
         until(ready, "ready again")
         assert dev.stop() == 0
 

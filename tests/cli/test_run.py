@@ -29,7 +29,7 @@ def test_embedded_server_serves_one_run_and_keeps_its_store(project: Path) -> No
     """``run --embedded`` works events on its own server; the next run finds what was stored."""
     publish = ("publish", "evt.order.placed.v1", "--data", '{"id": "o1"}', "--servers")
     with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
-        worker.says("working 2 handler(s)")
+        worker.says("working 2 handlers")
         assert glam(*publish, worker.server, cwd=project).code == 0
         worker.says("shipped o1 on attempt 1")
         assert worker.stop() == 0
@@ -43,7 +43,7 @@ def test_embedded_server_serves_one_run_and_keeps_its_store(project: Path) -> No
 def test_embedded_server_ends_with_a_killed_worker(project: Path) -> None:
     """kill -9 of the worker leaves no server behind."""
     with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
-        worker.says("working 2 handler(s)")
+        worker.says("working 2 handlers")
         log = (project / ".glam" / "nats-server.log").read_text()
         server = int(log.partition("]")[0].strip("["))
         assert not gone(server)
@@ -54,7 +54,7 @@ def test_embedded_server_ends_with_a_killed_worker(project: Path) -> None:
 def test_embedded_server_of_another_run_is_not_shared(project: Path) -> None:
     """The second run in one directory is told whose store it is, and ends with 1."""
     with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
-        worker.says("working 2 handler(s)")
+        worker.says("working 2 handlers")
         ended = glam("run", "shop.handlers", "--embedded", *QUIET, cwd=project)
         assert ended.code == 1
         assert f"process {worker.process.pid}" in ended.err
@@ -66,7 +66,7 @@ def test_embedded_server_needs_no_credentials(project: Path) -> None:
     env = {"GLAM_NATS_CREDENTIALS": "/absent.creds", "GLAM_NATS_TLS_CA": "/absent.pem"}
     arguments = ("run", "shop.handlers", *QUIET)
     with running(*arguments, cwd=project, env=env | {"GLAM_EMBEDDED": "true"}) as worker:
-        worker.says("working 2 handler(s)")
+        worker.says("working 2 handlers")
         assert worker.stop() == 0
 
 
@@ -75,7 +75,7 @@ def test_embedded_serves_all_processes(project: Path) -> None:
     arguments = ("run", "shop.handlers", "--embedded", "--processes", "2", *QUIET)
     publish = ("publish", "evt.order.placed.v1", "--data", '{"id": "o1"}', "--servers")
     with running(*arguments, cwd=project) as worker:
-        worker.says("working 2 handler(s)", times=2)
+        worker.says("working 2 handlers", times=2)
         assert glam(*publish, worker.server, cwd=project).code == 0
         worker.says("shipped o1 on attempt 1")
         assert worker.said.count("nats-server listens") == 1

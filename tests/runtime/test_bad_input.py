@@ -184,6 +184,9 @@ async def test_data_that_does_not_fit_keeps_its_ids_in_the_letter(worker: Worker
     assert letter.about.event_id == ENVELOPE["event_id"]
     assert letter.about.correlation_id == ENVELOPE["correlation_id"]
     assert letter.about.error == "ValidationError"
+    assert letter.about.message == (
+        "data.number: Input should be a valid integer, unable to parse string as an integer"
+    )
 
 
 async def test_bad_input_on_a_wildcard_is_told_by_its_own_subject(worker: WorkerFactory) -> None:
