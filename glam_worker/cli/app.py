@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from glam_worker.cli import check, config, dev, publish, run, version
+from glam_worker.cli import check, config, dev, permissions, publish, run, version
 
 _WIDE = 10_000
 
@@ -38,5 +38,6 @@ app.command("run", rich_help_panel=WORK)(run.run)
 app.command("dev", rich_help_panel=WORK)(dev.dev)
 app.command("check", rich_help_panel=WORK)(check.check)
 app.command("publish", rich_help_panel=EVENTS)(publish.publish)
+app.command("permissions", rich_help_panel=LOOK)(permissions.permissions)
 app.command("config", rich_help_panel=LOOK)(config.config)
 app.command("version", rich_help_panel=LOOK)(version.version)
