@@ -140,7 +140,7 @@ class AckedPublisher:
                 answer = await question.answer(patience.timeout)
             except _PASSING:
                 return await self.publish(message, patience)
-            ack = read_ack(message.subject, answer.data, tries=1)
+            ack = read_ack(message.subject, answer, tries=1)
             if isinstance(ack, PubAck):
                 return ack
             if not heals_by_waiting(ack):
@@ -157,7 +157,7 @@ class AckedPublisher:
         self.check_size(message)  # after a reconnect it may be another server's limit
         client = self._connection.client
         answer = await self._mux.ask(client, message.subject, message.body, timeout, message.block)
-        ack = read_ack(message.subject, answer.data, tries)
+        ack = read_ack(message.subject, answer, tries)
         if isinstance(ack, PublishRefused):
             raise ack
         return ack

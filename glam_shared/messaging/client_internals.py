@@ -14,8 +14,9 @@ from typing import Any, cast
 from urllib.parse import urlparse
 
 from nats.aio.client import Client, Srv
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
+from glam_shared.messaging.wire_reader import Take
 
 _log = logging.getLogger(__name__)
 
@@ -173,17 +174,15 @@ async def drain(subscription: Subscription, timeout: float) -> bool:
         client._remove_sub(subscription._id)
 
 
-def deliver_directly(subscription: Subscription, callback: Callable[[Msg], None]) -> None:
-    """Hand each message to *callback* in the read loop itself, as it is parsed.
+def deliver_directly(subscription: Subscription, take: Take) -> None:
+    """Hand each message to *take* in the read loop itself, as it is parsed.
 
     nats-py's way costs a queue, a task and a coroutine for each message. Subscribe without `cb`
-    and call this at once. The order is kept; `drain` hands over what arrives until the server's
-    pong; what *callback* raises is logged, because it would end the read loop. Nothing is pending
-    here, so no limit of nats-py's applies: the callback must bound what it keeps.
+    and call this before anything can come: what nats-py took in before is not handed over. The
+    order is kept; `drain` hands over what arrives until the server's pong; what *take* raises is
+    logged, because it would end the read loop. Nothing is pending here, so no limit of nats-py's
+    applies: *take* must bound what it keeps.
     """
-    waiting = subscription._pending_queue
-    cast("Any", subscription._conn).direct[subscription._id] = callback
+    cast("Any", subscription._conn).reader.takers[str(subscription._id)] = take
     if subscription._wait_for_msgs_task is not None:
         subscription._wait_for_msgs_task.cancel()
-    while not waiting.empty():
-        callback(waiting.get_nowait())

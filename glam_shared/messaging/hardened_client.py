@@ -7,16 +7,14 @@ and above all the message that would end the loop again at each delivery.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
 from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from glam_shared.messaging import client_internals
-
-_log = logging.getLogger(__name__)
+from glam_shared.messaging.wire import read_headers
+from glam_shared.messaging.wire_reader import WireReader
 
 
 class HardenedClient(Client):
@@ -25,7 +23,7 @@ class HardenedClient(Client):
     * A pong for a flush that nobody waits for any more.
     * A subject that is not UTF-8: the server stores and delivers such messages.
     * Headers that cannot be parsed: the server does not look at them.
-    * An error of whoever takes messages directly (see `client_internals.deliver_directly`).
+    * An error of whoever takes messages directly (see `wire_reader`).
 
     And what was buffered without a connection is not sent over the next one: an ack among it
     would complete whatever message has that sequence now.
@@ -33,24 +31,11 @@ class HardenedClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self.direct: dict[int, Callable[[Msg], None]] = {}
-        """By subscription: who takes its messages in the read loop itself."""
-
-    async def _process_msg(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any
-    ) -> None:
-        take = self.direct.get(sid)
-        if take is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        parsed = await self._process_headers(headers) if headers else None
-        try:
-            take(self._build_message(sid, subject, reply, data, parsed))
-        except Exception:  # noqa: BLE001 - whatever it is, it would end the read loop
-            _log.exception("Taking a message failed; the next are taken.")
+        self.reader = WireReader(self)
+        self._ps = self.reader
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
-        self.direct.pop(sid, None)
+        self.reader.takers.pop(str(sid), None)
         super()._remove_sub(sid, max_msgs)
 
     async def _process_connect_init(self) -> None:
@@ -63,10 +48,7 @@ class HardenedClient(Client):
         await super()._process_pong()
 
     async def _process_headers(self, headers: Any) -> dict[str, str] | None:
-        try:
-            return await super()._process_headers(headers)
-        except (IndexError, UnicodeDecodeError):
-            return None
+        return read_headers(headers) if headers else None
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None

@@ -44,10 +44,10 @@ class JetStreamApi:
         asked = time.monotonic()
         payload = b"" if body is None else json.dumps(body).encode()
         subject = f"{self.prefix}.{operation}"
-        message = await self._mux.ask(
+        said = await self._mux.ask(
             self._connection.client, subject, payload, max(deadline - loop.time(), 0.0)
         )
-        answer = _read(operation, message.data)
+        answer = _read(operation, said)
         self._clock.hear(answer.get("ts"), asked)
         return answer
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from glam_shared.messaging import client_internals
 from glam_shared.messaging.broker_errors import (
@@ -19,12 +17,12 @@ from glam_shared.messaging.broker_errors import (
     NobodyListens,
     PermissionDenied,
 )
-from glam_shared.messaging.wire import publish_command, subject_bytes
+from glam_shared.messaging.wire import publish_command, read_headers, subject_bytes
 
 _UNSENT_LIMIT = 2 * 1024 * 1024
 """Bytes that may wait for the socket before a request has to."""
 
-Answer = Msg | BrokerError
+Answer = bytes | BrokerError
 Forget = Callable[[], object]
 
 
@@ -43,7 +41,7 @@ class Question:
         if not self.future.done():
             self.future.set_result(answer)
 
-    async def answer(self, timeout: float) -> Msg:
+    async def answer(self, timeout: float) -> bytes:
         """The answer, at most *timeout* seconds from now.
 
         Raises NoAnswer, NobodyListens, ConnectionLost and PermissionDenied.
@@ -88,7 +86,7 @@ class ReplyMux:
 
     async def ask(
         self, client: Client, subject: str, body: bytes, timeout: float, block: bytes = b""
-    ) -> Msg:
+    ) -> bytes:
         """The answer, within *timeout* seconds. Raises what `post` and `Question.answer` raise."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
@@ -168,13 +166,12 @@ class ReplyMux:
             question.give_up()
             raise ConnectionLost("The server takes no more bytes.")
 
-    def _take(self, message: Msg) -> None:
-        question = self._waiting.pop(message.subject, None)
+    def _take(self, subject: str, _reply: str, body: bytes, block: bytes) -> None:
+        question = self._waiting.pop(subject, None)
         if question is not None:
-            nobody = _no_responders(message)
-            question.settle(NobodyListens(question.subject) if nobody else message)
+            question.settle(NobodyListens(question.subject) if _nobody(body, block) else body)
 
 
-def _no_responders(message: Msg) -> bool:
-    headers: dict[str, Any] | None = message.headers
-    return headers is not None and not message.data and headers.get("Status") == "503"
+def _nobody(body: bytes, block: bytes) -> bool:
+    """Whether the server says so itself (no responders, ADR-1: an empty message of status 503)."""
+    return not body and read_headers(block).get("Status") == "503"

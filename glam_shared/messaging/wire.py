@@ -47,6 +47,31 @@ def header_block(headers: Mapping[str, str]) -> bytes:
     return "\r\n".join(lines).encode("utf-8", "backslashreplace")
 
 
+def read_headers(block: bytes) -> dict[str, str]:
+    """The headers of a block; a status in its first line is `Status` and `Description`.
+
+    Nothing that stands in a block raises: the server does not look at what publishers write.
+    Bytes that are not UTF-8 become U+FFFD, a line that is no header is passed over, and of
+    headers with one name the last counts.
+    """
+    first, _, rest = block.partition(b"\r\n")
+    headers = _read_status(first)
+    for line in rest.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        key = name.strip()
+        if colon and key.isascii() and len(key.split()) == 1:
+            headers[key.decode()] = value.strip().decode("utf-8", "replace")
+    return headers
+
+
+def _read_status(line: bytes) -> dict[str, str]:
+    _, _, said = line.decode("utf-8", "replace").partition(" ")
+    status, _, description = said.strip().partition(" ")
+    if not status.isdigit():
+        return {}
+    return {"Status": status, "Description": description} if description else {"Status": status}
+
+
 def publish_command(subject: bytes, reply: bytes, block: bytes, body: bytes) -> bytes:
     """PUB, or HPUB with the header *block*."""
     if not block:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Protocol
 
-from nats.aio.msg import Msg
-
 from glam_shared.messaging import headers as names
+from glam_shared.messaging.wire import read_headers
 from glam_worker.runtime.protocols import Way
 
 NAK = "-NAK"
@@ -45,8 +43,9 @@ class JetStreamDelivery:
     """One message in hand. Settles once: a second ack or hand-back is harmless."""
 
     __slots__ = (
-        "__dict__",
-        "_msg",
+        "_block",
+        "_headers",
+        "_reply",
         "_sequence",
         "_settled",
         "_source",
@@ -65,37 +64,41 @@ class JetStreamDelivery:
         "way",
     )
 
-    def __init__(self, msg: Msg, source: Tells) -> None:
-        tokens = msg.reply.split(".")
-        self._msg = msg
+    def __init__(
+        self, source: Tells, subject: str, reply: str, body: bytes, block: bytes, now: float
+    ) -> None:
+        tokens = reply.split(".")
+        at = 4 if len(tokens) == 9 else 6
         self._source = source
+        self._reply = reply
+        self._block = block
+        self._headers: dict[str, str] | None = None
         self._settled = False
-        self.data = msg.data
-        self.size = len(msg.data)
-        self.received = self.renewed = time.monotonic()
+        self._sequence: int | None = None
+        self.data = body
+        self.size = len(body)
+        self.received = self.renewed = now
+        self.first = tokens[at] == "1"
+        self._token = tokens[at + 1]
+        self.stored_at = int(tokens[at + 3]) * 1e-9
+        self.backlog = tokens[at + 4] != "0"
+        self.subject = subject
+        self.stream = source.stream
+        self.origin_created = source.created
+        self.counted = 0
         self.way = source.way
-        self.backlog = tokens[-1 if len(tokens) == 9 else -2] != "0"
-        first = 4 if len(tokens) == 9 else 6
-        self.first = tokens[first] == "1"
-        self._token = tokens[first + 1]
-        if self.way == "main":
-            self.subject = msg.subject
-            self.stream = source.stream
-            self.origin_created = source.created
-            self._sequence: int | None = None
-            self.stored_at = int(tokens[first + 3]) * 1e-9
-            self.counted = 0
-        else:
-            self._read_origin(msg.headers or {}, tokens[first + 3])
+        if self.way == "lane":
+            self._read_origin(self.raw_headers)
 
-    def _read_origin(self, headers: Mapping[str, str], stored: str) -> None:
+    def _read_origin(self, headers: Mapping[str, str]) -> None:
         """What the parked message says of the origin: believed on the lane only."""
-        self.subject = headers.get(names.GLAM_SUBJECT, self._msg.subject)
-        self.stream = headers.get(names.GLAM_STREAM, self._source.stream)
-        self.origin_created = _count(headers.get(names.GLAM_STREAM_CREATED), self._source.created)
+        self.subject = headers.get(names.GLAM_SUBJECT, self.subject)
+        self.stream = headers.get(names.GLAM_STREAM, self.stream)
+        self.origin_created = _count(headers.get(names.GLAM_STREAM_CREATED), self.origin_created)
         self._sequence = names.read_count(headers.get(names.GLAM_SEQUENCE))
         moment = names.read_moment(headers.get(names.GLAM_STORED_AT))
-        self.stored_at = int(stored) * 1e-9 if moment is None else moment.timestamp()
+        if moment is not None:
+            self.stored_at = moment.timestamp()
         self.counted = _count(headers.get(names.GLAM_ATTEMPTS), 0)
 
     @property
@@ -110,10 +113,12 @@ class JetStreamDelivery:
 
     @property
     def raw_headers(self) -> Mapping[str, str]:
-        """All headers as they came."""
-        return self._msg.headers or {}
+        """All headers as they came; most events are worked without looking at them."""
+        if self._headers is None:
+            self._headers = read_headers(self._block)
+        return self._headers
 
-    @cached_property
+    @property
     def headers(self) -> Mapping[str, str]:
         """The publisher's headers."""
         return names.user_headers(self.raw_headers)
@@ -140,7 +145,7 @@ class JetStreamDelivery:
         if not self._source.live:
             return False
         self._settled = True
-        self._source.tell(self._msg.reply, "")
+        self._source.tell(self._reply, "")
         return True
 
     async def acked(self) -> bool:
@@ -156,14 +161,14 @@ class JetStreamDelivery:
         if self._settled or not held or not self._source.live:
             return False
         self._settled = True
-        self._source.tell(self._msg.reply, _nak(delay))
+        self._source.tell(self._reply, _nak(delay))
         return True
 
     def renew(self, now: float) -> None:
         """Start ``ack_wait`` anew at the server."""
         if self._source.live and not self._settled:
             self.renewed = now
-            self._source.tell(self._msg.reply, IN_PROGRESS)
+            self._source.tell(self._reply, IN_PROGRESS)
 
 
 def _nak(delay: float) -> str:

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from enum import Enum
 
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from glam_shared.messaging import JetStreamClient, client_internals
+from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.consumers import ConsumerRef, look_up
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.outbox import Outbox
@@ -158,27 +158,27 @@ class PullSource:
 
     # --- taking ---
 
-    def _arrived(self, msg: Msg) -> None:
-        self._heard = time.monotonic()
+    def _arrived(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
+        self._heard = now = time.monotonic()
         if self._silent is not None:
             self._silent = None
             self._set(PullState.PULLING, None)
-        if msg.reply.startswith(_ACK):
-            delivery = JetStreamDelivery(msg, self)
+        if reply.startswith(_ACK):
+            delivery = JetStreamDelivery(self, subject, reply, body, block, now)
             self._credit.backlog = delivery.backlog
             self._offer(delivery)
-            self.ask()
+            if not self._scheduled:
+                self.ask()
         else:
-            self._status(msg)
+            self._status(subject, read_headers(block))
 
-    def _status(self, msg: Msg) -> None:
-        headers = msg.headers or {}
+    def _status(self, inbox: str, headers: dict[str, str]) -> None:
         status, description = headers.get("Status", ""), headers.get("Description", "")
         match reaction_to(status, description):
             case Reaction.HEARTBEAT:
                 return
             case Reaction.ASK_AGAIN:
-                unsent = self._requests.ended(msg.subject, headers)
+                unsent = self._requests.ended(inbox, headers)
                 self._credits.returned(self.way, unsent)
                 if status == "408":
                     self._credit.backlog = False
