@@ -47,7 +47,7 @@ class HandlerWork:
     leases: list[Lease]
     threads: ThreadPoolExecutor
     problems: list[str] = field(default_factory=list)
-    """Why a way is not pulled: unsafe drift."""
+    """Why a way is not pulled: unsafe drift, or a durable that was deleted."""
 
     def tick(self, now: float) -> None:
         """Renew leases and notice silence."""
@@ -71,7 +71,7 @@ class Assembly:
     parking: MakesParking = JetStreamParking
 
     def handler(
-        self, handler: Handler, consumers: list[EnsuredConsumer], state: Any
+        self, handler: Handler, consumers: list[EnsuredConsumer], refusals: list[str], state: Any
     ) -> HandlerWork:
         """A handler ready to be started."""
         concurrency = handler.options.concurrency or self.settings.concurrency
@@ -101,7 +101,7 @@ class Assembly:
             sources,
             [Lease(pipeline, facts["main"])],
             threads,
-            [str(drift) for consumer in consumers for drift in consumer.unsafe],
+            [*refusals, *(str(drift) for one in consumers for drift in one.unsafe)],
         )
 
     def _settler(

@@ -18,11 +18,13 @@ from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
+from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
 from glam_worker.runtime.credits import budget_of
 from glam_worker.runtime.ticker import Ticker
 from glam_worker.settings import Settings
 from glam_worker.topology.ensure import Ensured, ensure
+from glam_worker.topology.specs import STATE
 
 LEAST_SERVER = "2.12.0"
 """Message schedules with a time (ADR-51) came with it."""
@@ -80,8 +82,7 @@ class Worker:
         """Connect and work. Raises ConnectionFailed and TopologyError; nothing is left open."""
         try:
             await self._connect()
-            admin = JetStreamAdmin(self.client)
-            self.ensured = await ensure(admin, self.registry, self.settings)
+            self.ensured = await self._ensured()
             self.works = await self._assembled()
         except BaseException:
             await self._close()
@@ -106,6 +107,10 @@ class Worker:
             min_server_version=LEAST_SERVER,
         )
 
+    async def _ensured(self) -> Ensured:
+        state = JetStreamState(self.client, STATE)
+        return await ensure(JetStreamAdmin(self.client), state, self.registry, self.settings)
+
     async def _assembled(self) -> list[HandlerWork]:
         states = await self._enter_lifespans()
         assembly = Assembly(
@@ -122,6 +127,7 @@ class Worker:
             assembly.handler(
                 handler,
                 self.ensured.of(handler),
+                self.ensured.refusals(handler),
                 states.get(self.registry.lifespan_of(handler)),
             )
             for handler in self.registry.handlers
@@ -153,6 +159,10 @@ class Worker:
     def _say_topology(self) -> None:
         for created in self.ensured.created:
             self.log.info("created %s", created)
+        for alarm in self.ensured.alarms:
+            self.log.error("%s", alarm)
+        for refused in self.ensured.refused:
+            self.log.error("handler %s is not worked: %s", refused.handler.name, refused.reason)
         for note in self.ensured.notes:
             self.log.warning("%s", note)
         for drift in self.ensured.drift:

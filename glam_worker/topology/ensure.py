@@ -6,24 +6,23 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from glam_shared.messaging.broker_errors import ApiError
+from glam_shared.messaging.broker_errors import ApiError, BrokerError
 from glam_worker.declare.filters import covers, overlaps
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.errors import TopologyError
+from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
-from glam_worker.topology import specs
+from glam_worker.topology import reasons, specs
 from glam_worker.topology.drift import (
     Drift,
     consumer_drift,
     retry_stream_problems,
     stream_drift,
 )
+from glam_worker.topology.records import State, record_of
+from glam_worker.topology.remembered import Remembered, record_durable, record_stream
 from glam_worker.topology.specs import ConsumerSpec, StreamSpec
-
-_NO_ROOM = (10047, 10023, 10028)
-"""The server, or the account, has not the storage that the stream would reserve."""
-_SUBJECTS_OVERLAP = 10065
 
 
 class Admin(Protocol):
@@ -51,75 +50,112 @@ class EnsuredConsumer:
         return tuple(drift for drift in self.drift if drift.unsafe)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A handler that is not worked: what it needs does not exist and must not be created."""
+
+    handler: Handler
+    reason: str
+
+
 @dataclass(slots=True)
 class Ensured:
     """What the worker found and made at start."""
 
     consumers: list[EnsuredConsumer] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    """What was there before, and was deleted."""
     notes: list[str] = field(default_factory=list)
     dlq_stream: str = ""
 
     def of(self, handler: Handler) -> list[EnsuredConsumer]:
-        """The two durables of a handler."""
+        """The durables of a handler: two, unless it was refused."""
         return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
 
+    def refusals(self, handler: Handler) -> list[str]:
+        """Why a handler is not worked."""
+        return [refused.reason for refused in self.refused if refused.handler is handler]
 
-async def ensure(admin: Admin, registry: Registry, settings: Settings) -> Ensured:
-    """Make sure that every stream and durable exists.
+
+async def ensure(admin: Admin, state: State, registry: Registry, settings: Settings) -> Ensured:
+    """Make sure that every stream and durable exists, but for what was deleted.
 
     Raises TopologyError where no worker can run: a subject that no stream holds, a retry stream
     that would lose what is parked on it.
     """
-    return await _Ensuring(admin, settings).run(registry)
+    return await _Ensuring(admin, state, settings).run(registry)
 
 
 class _Ensuring:
-    def __init__(self, admin: Admin, settings: Settings) -> None:
+    def __init__(self, admin: Admin, state: State, settings: Settings) -> None:
         self._admin = admin
+        self._state = state
         self._settings = settings
         self._result = Ensured()
-        self._remembered = 0.0
+        self._claims_kept = 0.0
+        self._before = Remembered()
         self._streams: dict[str, dict[str, Any]] = {}
+        self._ours: list[dict[str, Any]] = []
 
     async def run(self, registry: Registry) -> Ensured:
         times = (handler.options.remembered_for or 0.0 for handler in registry.handlers)
-        self._remembered = max(times, default=0.0)
+        self._claims_kept = max(times, default=0.0)
+        names = specs.own_streams(self._settings)
+        self._before = await Remembered.read(self._state, registry, names)
         chosen = [(handler, await self._stream_of(handler)) for handler in registry.handlers]
-        await self._own_streams({stream for _, stream in chosen})
-        wanted = [
-            spec
-            for handler, stream in chosen
-            for spec in (
-                specs.main_consumer(handler, stream),
-                specs.lane_consumer(handler, self._settings),
-            )
-        ]
-        self._result.consumers = await asyncio.gather(*map(self._consumer, wanted))
+        await self._own_streams({stream for _, stream in chosen if stream})
+        mains = [specs.main_consumer(handler, stream) for handler, stream in chosen if stream]
+        lanes = [specs.lane_consumer(handler, self._settings) for handler in registry.handlers]
+        found = await asyncio.gather(*map(self._main, mains), *map(self._lane, lanes))
+        self._result.consumers = [consumer for consumer in found if consumer is not None]
         for consumer in self._result.consumers:
             self._result.drift.extend(consumer.drift)
+        await self._record()
         return self._result
+
+    def _refuse(self, handler: Handler, reason: str) -> None:
+        self._result.refused.append(Refused(handler, reason))
 
     # --- streams ---
 
-    async def _stream_of(self, handler: Handler) -> str:
-        """The stream a handler consumes from, created if it is the events stream."""
+    async def _stream_of(self, handler: Handler) -> str | None:
+        """The stream a handler consumes from, created if it is the events stream.
+
+        None if it was deleted.
+        """
         wanted = handler.options.stream
         holding = [wanted] if wanted else await self._admin.streams_holding(handler.subject)
         if not holding:
-            spec = specs.events_stream(self._settings)
-            if not any(covers(held, handler.subject) for held in spec.config["subjects"]):
-                raise TopologyError(_no_stream(handler, spec))
-            await self._stream(spec)
-            holding = [spec.name]
+            holding = [self._events_stream_for(handler)]
         if len(holding) > 1:
             raise TopologyError(
                 f"handler {handler.name} ({handler.where}): its subject {handler.subject!r} is "
                 f"held by the streams {', '.join(sorted(holding))}; choose one with stream="
             )
-        await self._holds(handler, holding[0])
-        return holding[0]
+        (name,) = holding
+        if await self._was_deleted(name):
+            self._refuse(handler, reasons.stream_gone(handler, name))
+            return None
+        await self._holds(handler, name)
+        return name
+
+    def _events_stream_for(self, handler: Handler) -> str:
+        """The stream that held the subject before, or the one that is to be created for it."""
+        record = self._before.durables.get((handler.service, handler.name))
+        spec = specs.events_stream(self._settings)
+        if any(covers(held, handler.subject) for held in spec.config["subjects"]):
+            return spec.name
+        if record is None:
+            raise TopologyError(reasons.no_stream(handler, spec))
+        return record.stream
+
+    async def _was_deleted(self, name: str) -> bool:
+        if name in self._streams or not self._before.had_stream(name):
+            return False
+        return await self._admin.stream(name) is None
 
     async def _holds(self, handler: Handler, name: str) -> None:
         info = await self._known(name)
@@ -143,7 +179,7 @@ class _Ensuring:
             self._streams[name] = info
         return self._streams[name]
 
-    async def _stream(self, spec: StreamSpec) -> dict[str, Any]:
+    async def _stream(self, spec: StreamSpec, lost: str = "") -> dict[str, Any]:
         info = await self._admin.stream(spec.name)
         if info is None:
             if await self._created(spec):
@@ -151,36 +187,49 @@ class _Ensuring:
             info = await self._admin.stream(spec.name)
         if info is None:
             raise TopologyError(f"stream {spec.name} was created and is gone again")
+        before = self._before.streams.get(spec.name)
+        if before is not None and before.created != nanoseconds(info["created"]):
+            self._result.alarms.append(reasons.deleted_before(f"stream {spec.name}", lost))
         self._result.drift.extend(stream_drift(spec.config, info))
         self._streams[spec.name] = info
+        self._ours.append(info)
         return info
 
     async def _created(self, spec: StreamSpec) -> bool:
         try:
             return await self._admin.create_stream(spec.config)
         except ApiError as error:
-            raise TopologyError(_cannot_create(spec, error)) from error
+            raise TopologyError(reasons.cannot_create(spec, error)) from error
 
     async def _own_streams(self, events: set[str]) -> None:
-        """The retry and the dead-letter stream, as safe as the events they serve."""
+        """The retry and the dead-letter stream and the buckets, as safe as the events."""
         configs = [(await self._known(name))["config"] for name in events]
         replicas = max((int(config.get("num_replicas", 1)) for config in configs), default=1)
         stored = {config.get("storage", "file") for config in configs}
         storage = "file" if "file" in stored or not stored else "memory"
-        retry = await self._stream(specs.retry_stream(self._settings, replicas, storage))
-        problems = retry_stream_problems(retry)
+        retry = specs.retry_stream(self._settings, replicas, storage)
+        problems = retry_stream_problems(await self._stream(retry, "without the parked retries"))
         if problems:
             raise TopologyError("\n".join(problems))
         self._result.dlq_stream = await self._dead_letters(replicas, storage)
-        if self._remembered:
-            claims = (specs.CLAIMS, self._remembered, self._settings, replicas, storage)
-            await self._stream(specs.bucket(*claims))
+        if self._claims_kept:
+            claims = (specs.CLAIMS, self._claims_kept, self._settings, replicas, storage)
+            lost = "without the claims: idempotent handlers may handle an event again"
+            await self._stream(specs.bucket(*claims), lost)
+        await self._state_bucket(replicas, storage)
+
+    async def _state_bucket(self, replicas: int, storage: str) -> None:
+        """Without it a worker works, but takes a deleted durable for one it may not create."""
+        try:
+            await self._stream(specs.bucket(specs.STATE, 0.0, self._settings, replicas, storage))
+        except (BrokerError, TopologyError) as error:
+            self._result.notes.append(f"bucket {specs.STATE} cannot be used: {error}")
 
     async def _dead_letters(self, replicas: int, storage: str) -> str:
         spec = specs.dlq_stream(self._settings, replicas, storage)
         holding = await self._admin.streams_holding(specs.DLQ_SUBJECTS[0])
         if not holding or holding == [spec.name]:
-            await self._stream(spec)
+            await self._stream(spec, "without the dead letters")
             return spec.name
         name = holding[0]
         config = (await self._known(name))["config"]
@@ -194,36 +243,66 @@ class _Ensuring:
 
     # --- consumers ---
 
-    async def _consumer(self, spec: ConsumerSpec) -> EnsuredConsumer:
+    async def _main(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
         info = await self._admin.consumer(spec.stream, spec.durable)
         if info is None:
-            if await self._admin.create_consumer(spec.stream, spec.config):
-                self._result.created.append(f"consumer {spec.durable}")
-            info = await self._admin.consumer(spec.stream, spec.durable)
+            reason = await self._why_not_created(spec)
+            if reason is not None:
+                self._refuse(spec.handler, reason)
+                return None
+            info = await self._new(spec)
+        return await self._found(spec, info)
+
+    async def _why_not_created(self, spec: ConsumerSpec) -> str | None:
+        if self._before.unreadable is not None:
+            return reasons.state_unreadable(spec, self._before.unreadable)
+        record = self._before.durables.get((spec.handler.service, spec.handler.name))
+        stream = await self._known(spec.stream)
+        return reasons.why_not_created(spec, record, nanoseconds(stream["created"]))
+
+    async def _lane(self, spec: ConsumerSpec) -> EnsuredConsumer:
+        """A lane is created whenever it is missing: what is due waits in the stream for it."""
+        info = await self._admin.consumer(spec.stream, spec.durable)
+        if info is None:
+            if (spec.handler.service, spec.handler.name) in self._before.durables:
+                alarm = reasons.deleted_before(f"consumer {spec.durable}", "nothing was lost")
+                self._result.alarms.append(alarm)
+            info = await self._new(spec)
+        return await self._found(spec, info)
+
+    async def _new(self, spec: ConsumerSpec) -> dict[str, Any]:
+        if await self._admin.create_consumer(spec.stream, spec.config):
+            self._result.created.append(f"consumer {spec.durable}")
+        info = await self._admin.consumer(spec.stream, spec.durable)
         if info is None:
             raise TopologyError(f"consumer {spec.durable} was created and is gone again")
+        return info
+
+    async def _found(self, spec: ConsumerSpec, info: dict[str, Any]) -> EnsuredConsumer:
         drift = tuple(consumer_drift(spec, info))
         return EnsuredConsumer(spec, info, await self._known(spec.stream), drift)
 
+    # --- records ---
 
-def _cannot_create(spec: StreamSpec, error: ApiError) -> str:
-    advice = "create it by other means, or correct the settings"
-    if error.err_code in _NO_ROOM:
-        room = spec.config.get("max_bytes", 0) / (1 << 20)
-        advice = (
-            f"the server reserves {room:.0f} MiB for it: lower GLAM_DLQ_MAX_BYTES, or raise the "
-            "server's max_file_store"
-        )
-    elif error.err_code == _SUBJECTS_OVERLAP:
-        held = ", ".join(spec.config["subjects"])
-        advice = f"another stream holds part of {held}; name that stream with stream= or settings"
-    return f"stream {spec.name} cannot be created: {error.description}; {advice}"
+    async def _record(self) -> None:
+        """After the creation: what exists and is not recorded can be recorded at any time."""
+        if self._before.unreadable is not None:
+            return
+        ours = [one for one in self._result.consumers if one.spec.way == "main" and _owned(one)]
+        try:
+            await asyncio.gather(
+                *(
+                    record_durable(
+                        self._state, self._before, one.spec.handler, record_of(one.stream, one.info)
+                    )
+                    for one in ours
+                ),
+                *(record_stream(self._state, self._before, info) for info in self._ours),
+            )
+        except BrokerError as error:
+            self._result.notes.append(f"what exists cannot be recorded in {specs.STATE}: {error}")
 
 
-def _no_stream(handler: Handler, spec: StreamSpec) -> str:
-    held = " and ".join(spec.config["subjects"])
-    return (
-        f"handler {handler.name} ({handler.where}): no stream holds the subject "
-        f"{handler.subject!r}, and {spec.name} would hold {held} only; create a stream for it "
-        "first, or correct the subject"
-    )
+def _owned(consumer: EnsuredConsumer) -> bool:
+    """Whether the durable is this handler's; one of others is no business of ours."""
+    return all(drift.field != "owner" for drift in consumer.unsafe)

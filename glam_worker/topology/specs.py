@@ -86,12 +86,17 @@ def dlq_stream(settings: Settings, replicas: int, storage: str) -> StreamSpec:
 
 CLAIMS = "GLAM_CLAIMS"
 """Bucket of what idempotent handlers have handled."""
+STATE = "GLAM_STATE"
+"""Bucket of what was created; without time to live."""
 
 
 def bucket(
     name: str, max_age: float, settings: Settings, replicas: int, storage: str
 ) -> StreamSpec:
-    """A key-value bucket (ADR-8): one value a key, kept for ``max_age`` seconds after its write."""
+    """A key-value bucket (ADR-8): one value a key, kept for ``max_age`` seconds after its write.
+
+    0: kept for ever.
+    """
     return StreamSpec(
         f"KV_{name}",
         {
@@ -103,11 +108,17 @@ def bucket(
             "discard": "new",
             "max_msgs_per_subject": 1,
             "max_age": int(max_age * NS),
-            "duplicate_window": int(min(120.0, max_age) * NS),
+            "duplicate_window": int(min(120.0, max_age or 120.0) * NS),
             "allow_rollup_hdrs": True,
             "deny_delete": True,
         },
     )
+
+
+def own_streams(settings: Settings) -> tuple[str, ...]:
+    """The names of the streams that are created here."""
+    named = (settings.events_stream, settings.retry_stream, settings.dlq_stream)
+    return (*named, f"KV_{CLAIMS}", f"KV_{STATE}")
 
 
 def _stream(name: str, subjects: tuple[str, ...], settings: Settings, **config: Any) -> StreamSpec:
