@@ -17,11 +17,13 @@ from glam_worker import EventContext, Reject, Retry, RetryPolicy, Worker
 from glam_worker.declare.filters import covers
 from glam_worker.declare.registry import Registry
 from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.state import JetStreamState
 from glam_worker.settings import Settings
 from glam_worker.testing.factory import BenchSettings
 from glam_worker.topology.ensure import ensure
 from glam_worker.topology.permissions import Role, ack_subjects, roles
 from glam_worker.topology.server_config import authorization_block, password_variable, user_of
+from glam_worker.topology.specs import STATE
 from tests.topology.permitted_server import PASSWORD, User, permitted, soon, soon_so
 
 SERVICE = "shop"
@@ -96,7 +98,8 @@ class Permitted:
         async with self.user("deploy") as deploy:
             admin = JetStreamAdmin(deploy.client)
             registry = Shop().registry.served_by(SERVICE)
-            await ensure(admin, registry, self.settings("deploy"))
+            state = JetStreamState(deploy.client, STATE)
+            await ensure(admin, state, registry, self.settings("deploy"))
             assert deploy.denied == []
 
 
