@@ -4,7 +4,7 @@
     ├── ConfigurationError            (glam_shared) a setting has a wrong value
     └── WorkerError
         ├── DeclarationError          a handler is declared wrongly
-        │   └── DeclarationErrors     several of them, from one load
+        │   └── DeclarationErrors     several of them, from one declaration or one load
         ├── ModuleLoadError           a module cannot be imported or declares nothing
         │   └── ModuleRaisedError     it raised while it was imported; the cause is its own error
         ├── Problems                  all that a check found, of any of these kinds
@@ -36,6 +36,19 @@ class DeclarationError(WorkerError):
         self.where = where
         super().__init__(f"{where}: {problem}" if where else problem, code="DECLARATION_ERROR")
 
+    @property
+    def each(self) -> tuple[DeclarationError, ...]:
+        """The mistakes it stands for: itself."""
+        return (self,)
+
+    def placed(self, where: str | None) -> DeclarationError:
+        """The same mistake at ``where``, unless it has a place of its own."""
+        if self.where is not None or where is None:
+            return self
+        placed = DeclarationError(self.problem, where=where)
+        placed.__cause__ = self.__cause__
+        return placed
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild_declaration_error, (self.problem, self.where)
 
@@ -50,6 +63,11 @@ class DeclarationErrors(DeclarationError):
     def __init__(self, mistakes: Sequence[DeclarationError]) -> None:
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(str(mistake) for mistake in mistakes))
+
+    @property
+    def each(self) -> tuple[DeclarationError, ...]:
+        """The mistakes it stands for."""
+        return self.mistakes
 
     def __reduce__(self) -> tuple[object, ...]:
         return DeclarationErrors, (self.mistakes,)

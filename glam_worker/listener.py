@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from glam_shared.logging import ServiceLogger
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler, declare_listener
+from glam_worker.declare.mistakes import Checks
 from glam_worker.declare.options import HandlerOptions
 from glam_worker.declare.outcomes import Reject, Retry, Snooze
 from glam_worker.declare.registry import Registry
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
     from glam_worker.worker import Worker
 
 P = TypeVar("P", bound=BaseModel)
+
+_OF_CLASS = {
+    "concurrency": "batch_size",
+    "attempts": "max_deliver",
+    "ack_wait": "ack_wait_sec",
+    "stream": "stream_name",
+}
+"""What the class calls the options."""
+_OPTION = re.compile(rf"(?:RetryPolicy )?\b({'|'.join(_OF_CLASS)})\b(?==| is )")
 
 
 class Listener(ABC, Generic[P]):
@@ -117,13 +128,25 @@ class Listener(ABC, Generic[P]):
             name=self.queue_group,
             subject=self.subject,
             payload=self.payload_class,
-            options=HandlerOptions(
+            options=self._options,
+        )
+
+    def _options(self) -> HandlerOptions:
+        checks = Checks()
+        retry = RetryPolicy()
+        with checks.one():
+            retry = RetryPolicy(attempts=self.max_deliver)
+        with checks.one():
+            options = HandlerOptions(
                 concurrency=self.batch_size,
-                retry=RetryPolicy(attempts=self.max_deliver),
+                retry=retry,
                 ack_wait=self.ack_wait_sec,
                 stream=self.stream_name,
-            ),
-        )
+            )
+        with Checks() as told:
+            for mistake in checks.mistakes:
+                told.wrong(_OPTION.sub(lambda found: _OF_CLASS[found[1]], mistake.problem))
+        return options
 
     async def _handle(self, payload: Any, event: EventContext) -> None:
         try:

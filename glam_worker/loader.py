@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from glam_worker.declare.handler import Handler
-from glam_worker.declare.registry import PROCESS, Registry, collecting_mistakes
+from glam_worker.declare.mistakes import collecting_mistakes
+from glam_worker.declare.registry import PROCESS, Registry
 from glam_worker.errors import (
     DeclarationError,
     DeclarationErrors,
@@ -21,6 +23,8 @@ from glam_worker.errors import (
     WorkerError,
 )
 from glam_worker.listener import Listener
+
+_SHOWN = 5
 
 
 def load(modules: Sequence[str]) -> Registry:
@@ -40,14 +44,16 @@ def load(modules: Sequence[str]) -> Registry:
     return registry
 
 
-def _imported(modules: Sequence[str]) -> tuple[list[ModuleType], list[ModuleLoadError]]:
+def _imported(modules: Sequence[str]) -> tuple[list[ModuleType], list[WorkerError]]:
     loaded: list[ModuleType] = []
-    failed: list[ModuleLoadError] = []
+    failed: list[WorkerError] = []
     for name in dict.fromkeys(modules):
         try:
             loaded.append(_import(name))
         except ModuleLoadError as error:
             failed.append(error)
+        except DeclarationError as error:
+            failed += error.each
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise whatever it likes
             failed.append(ModuleRaisedError(name, error))
     return loaded, failed
@@ -65,7 +71,7 @@ def _gathered(loaded: Sequence[ModuleType]) -> tuple[Registry, list[WorkerError]
         try:
             registry.add(listener(registry.client()).handler())
         except DeclarationError as error:
-            problems.append(error)
+            problems += error.each
         except Exception as error:  # noqa: BLE001 - the class is the user's
             problems.append(ModuleRaisedError(listener.__module__, error))
     return registry, problems
@@ -139,8 +145,14 @@ def _listeners(module: ModuleType) -> list[type[Listener[Any]]]:
 
 
 def _declares_nothing(module: ModuleType) -> str:
-    place = getattr(module, "__file__", module.__name__)
-    return (
-        f"module {module.__name__} ({place}) declares no handler; decorate a function with "
-        "@on(subject, payload), or import the module that has them"
-    )
+    name = module.__name__
+    if module.__file__ is not None:
+        place = module.__file__
+    else:
+        place = next(iter(getattr(module, "__path__", ())), name)
+    inside = [found.name for found in pkgutil.iter_modules(getattr(module, "__path__", ()))]
+    advice = "decorate a function with @on(subject, payload)"
+    if inside:
+        shown = ", ".join(f"{name}.{each}" for each in inside[:_SHOWN])
+        advice = f"name the module that does; in it are {shown}" + ("..." * (len(inside) > _SHOWN))
+    return f"module {name} ({place}) declares no handler; {advice}"

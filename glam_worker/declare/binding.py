@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel
 
 from glam_worker.declare.context import EventContext
+from glam_worker.declare.mistakes import Checks
 from glam_worker.errors import DeclarationError
 
 Call: TypeAlias = Callable[[Any, EventContext], Any]
@@ -21,7 +22,7 @@ def bind(function: Callable[..., Any], payload: type[BaseModel]) -> Call:
 
     Raises DeclarationError for a parameter that is unknown, missing, doubled or not annotated.
     """
-    roles = [_role(function, parameter, payload) for parameter in _parameters(function)]
+    roles = _roles(function, payload)
     name = function.__name__
     for role, wanted in (("payload", payload.__name__), ("event", "EventContext")):
         if roles.count(role) > 1:
@@ -31,6 +32,15 @@ def bind(function: Callable[..., Any], payload: type[BaseModel]) -> Call:
             f"{name}() has no parameter for the payload; add one annotated {payload.__name__}"
         )
     return _calls(function)[tuple(roles)]
+
+
+def _roles(function: Callable[..., Any], payload: type[BaseModel]) -> list[str]:
+    roles = []
+    with Checks() as checks:
+        for parameter in _parameters(function):
+            with checks.one():
+                roles.append(_role(function, parameter, payload))
+    return roles
 
 
 def _calls(function: Callable[..., Any]) -> dict[tuple[str, ...], Call]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel
 
 from glam_shared.messaging import Subjects, payload_for
 from glam_worker.declare.binding import Call, bind
 from glam_worker.declare.filters import check_filter, is_wildcard, matches
+from glam_worker.declare.mistakes import Checks, place_of
 from glam_worker.declare.options import NAME, HandlerOptions
 from glam_worker.errors import DeclarationError
 
@@ -50,27 +50,33 @@ class Handler:
 
 def declare(
     function: Callable[..., Any],
-    subject: str,
+    subject: object,
     payload: type[BaseModel],
-    name: str | None,
-    options: HandlerOptions,
+    name: object,
+    options: Mapping[str, Any],
 ) -> Handler:
-    """A checked handler. Raises DeclarationError with the function's file and line."""
-    where = place_of(function)
-    try:
+    """A checked handler. Raises DeclarationError, for every mistake, with file and line."""
+    with Checks(lambda: place_of(function)) as checks, checks.one():
         _check_function(function)
-        _check_payload(str(subject), payload)
-        return Handler(
-            name=_checked_name(name or function.__name__),
-            subject=str(subject),
-            payload=payload,
-            function=function,
-            call=bind(function, payload),
-            options=options,
-            where=where,
-        )
-    except DeclarationError as error:
-        raise DeclarationError(error.problem, where=where) from error.__cause__
+    with Checks(lambda: place_of(function)) as checks:
+        with checks.one():
+            known = HandlerOptions(**options)
+        with checks.one():
+            chosen = _checked_name(function.__name__ if name is None else name)
+        with checks.one():
+            _check_payload(subject, payload)
+        if _is_model(payload):
+            with checks.one():
+                call = bind(function, payload)
+    return Handler(
+        name=chosen,
+        subject=str(subject),
+        payload=payload,
+        function=function,
+        call=call,
+        options=known,
+        where=place_of(function),
+    )
 
 
 def declare_listener(
@@ -81,34 +87,28 @@ def declare_listener(
     name: str,
     subject: str,
     payload: type[BaseModel],
-    options: HandlerOptions,
+    options: Callable[[], HandlerOptions],
 ) -> Handler:
     """A checked handler of a class: ``function`` is shown, ``call`` is called."""
-    where = place_of(function)
-    try:
-        _check_payload(str(subject), payload)
-        return Handler(
-            name=_checked_name(name),
-            subject=str(subject),
-            payload=payload,
-            function=function,
-            call=call,
-            options=options,
-            where=where,
-            service=_checked_name(service),
-        )
-    except DeclarationError as error:
-        raise DeclarationError(error.problem, where=where) from None
-
-
-def place_of(function: Callable[..., Any]) -> str:
-    """``file:line`` of a function, relative to the working directory where that is shorter."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return f"{function!r}"
-    path = Path(code.co_filename)
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return f"{shown}:{code.co_firstlineno}"
+    with Checks(lambda: place_of(function)) as checks:
+        with checks.one():
+            known = options()
+        with checks.one():
+            _check_payload(subject, payload)
+        with checks.one():
+            chosen = _checked_name(name)
+        with checks.one():
+            owner = _checked_name(service, "service")
+    return Handler(
+        name=chosen,
+        subject=str(subject),
+        payload=payload,
+        function=function,
+        call=call,
+        options=known,
+        where=place_of(function),
+        service=owner,
+    )
 
 
 def _check_function(function: object) -> None:
@@ -122,21 +122,44 @@ def _check_function(function: object) -> None:
         )
 
 
-def _checked_name(name: str) -> str:
-    if not NAME.fullmatch(name):
+def _is_model(payload: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(payload, type) and issubclass(payload, BaseModel)
+
+
+def _checked_name(name: object, whose: str = "handler") -> str:
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise DeclarationError(
-            f"handler name {name!r} is not allowed; it becomes part of the durable's name: "
+            f"{whose} name {name!r} is not allowed; it becomes part of the durable's name: "
             "1 to 64 of A-Z a-z 0-9 _ -"
         )
     return name
 
 
-def _check_payload(subject: str, payload: object) -> None:
-    problem = check_filter(subject)
-    if problem:
-        raise DeclarationError(problem)
-    if not (isinstance(payload, type) and issubclass(payload, BaseModel)):
-        raise DeclarationError(f"payload {payload!r} is not a pydantic model")
+def _check_payload(subject: object, payload: object) -> None:
+    if isinstance(subject, type) and isinstance(payload, str):
+        raise DeclarationError(
+            f"subject and payload are the wrong way round; write @on({payload!r}, "
+            f"{subject.__name__})"
+        )
+    if not isinstance(subject, str):
+        raise DeclarationError(
+            f"subject {subject!r} is no text; it is one such as 'evt.order.placed.v1'"
+        )
+    with Checks() as checks:
+        problem = check_filter(subject)
+        if problem:
+            checks.wrong(problem)
+        if not _is_model(payload):
+            checks.wrong(
+                f"payload {getattr(payload, '__name__', repr(payload))} is not a pydantic model; "
+                "declare one with the fields of the event's data, such as "
+                "`class OrderPlaced(BaseModel): order_id: str`"
+            )
+        elif not problem:
+            _check_catalogue(subject, payload)
+
+
+def _check_catalogue(subject: str, payload: type[BaseModel]) -> None:
     for catalogued in _catalogued(subject):
         wanted = payload_for(catalogued)
         if wanted is not None and payload is not wanted:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from glam_worker.declare.handler import place_of
+from glam_worker.declare.mistakes import place_of
 from glam_worker.errors import DeclarationError
 
 

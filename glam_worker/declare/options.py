@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from glam_worker.declare.mistakes import Checks
 from glam_worker.declare.retry import RetryPolicy
 from glam_worker.errors import DeclarationError
 
@@ -48,7 +50,15 @@ class HandlerOptions:
     """Names this handler had before; ``apply`` moves their position and parked retries here."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "previously", _names(self.previously))
+        with Checks() as checks:
+            with checks.one():
+                object.__setattr__(self, "previously", _names(self.previously))
+            for name, allowed in self._wrong():
+                found = getattr(self, name)
+                checks.wrong(f"{name}={found!r} is not allowed; {name} is {allowed}")
+
+    def _wrong(self) -> Iterator[tuple[str, str]]:
+        """The options with a wrong value, and what is allowed."""
         for name, ok, allowed in (
             ("concurrency", self.concurrency is None or _count(self.concurrency), "1 to 10000"),
             ("retry", isinstance(self.retry, RetryPolicy), "a RetryPolicy"),
@@ -59,8 +69,7 @@ class HandlerOptions:
             ("idempotent", _idempotent(self.idempotent), "True, False or seconds from 1 on"),
         ):
             if not ok:
-                found = getattr(self, name)
-                raise DeclarationError(f"{name}={found!r} is not allowed; {name} is {allowed}")
+                yield name, allowed
 
     @property
     def remembered_for(self) -> float | None:

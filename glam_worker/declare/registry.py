@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from types import ModuleType
@@ -13,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 from pydantic import BaseModel
 
 from glam_worker.declare.context import EventContext
-from glam_worker.declare.handler import Handler, declare, place_of
+from glam_worker.declare.handler import Handler, declare
 from glam_worker.declare.lifespan import Lifespan, declare_lifespan
-from glam_worker.declare.options import HandlerOptions
+from glam_worker.declare.mistakes import noting
+from glam_worker.declare.misuse import explained
 from glam_worker.declare.retry import RetryPolicy
 from glam_worker.errors import DeclarationError
 
@@ -25,19 +24,6 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=BaseModel)
 R = TypeVar("R", bound="Awaitable[None] | None")
 L = TypeVar("L", bound=Callable[[], Any])
-
-_collected: ContextVar[list[DeclarationError] | None] = ContextVar("mistakes", default=None)
-
-
-@contextlib.contextmanager
-def collecting_mistakes() -> Iterator[list[DeclarationError]]:
-    """Within it, a wrong declaration is noted and passed over instead of raised."""
-    mistakes: list[DeclarationError] = []
-    token = _collected.set(mistakes)
-    try:
-        yield mistakes
-    finally:
-        _collected.reset(token)
 
 
 class Registry:
@@ -90,6 +76,7 @@ class Registry:
                 raise _twice(handler, other)
         self._handlers.append(handler)
 
+    @explained
     def on(  # noqa: PLR0913 - one keyword for each option of a declaration
         self,
         subject: str,
@@ -131,7 +118,7 @@ class Registry:
 
         It is left after drain. What it yields is ``EventContext.state``. At most one a module.
         """
-        with _noting():
+        with noting():
             declared = declare_lifespan(function)
             other = self._lifespans.get(declared.module)
             if other is not None and other.where != declared.where:
@@ -228,28 +215,11 @@ class Declares(Generic[P]):
     ) -> Callable[[EventContext, P], R]: ...
     def __call__(self, function: Callable[..., Any], /) -> Callable[..., Any]:
         """Add the function to the registry and return it unchanged."""
-        with _noting():
-            self._registry.add(self._declared(function))
+        with noting():
+            self._registry.add(
+                declare(function, self._subject, self._payload, self._name, self._options)
+            )
         return function
-
-    def _declared(self, function: Callable[..., Any]) -> Handler:
-        try:
-            options = HandlerOptions(**self._options)
-        except DeclarationError as error:
-            raise DeclarationError(error.problem, where=place_of(function)) from None
-        return declare(function, self._subject, self._payload, self._name, options)
-
-
-@contextlib.contextmanager
-def _noting() -> Iterator[None]:
-    """Raise a mistake, or note it where mistakes are being collected."""
-    try:
-        yield
-    except DeclarationError as error:
-        mistakes = _collected.get()
-        if mistakes is None:
-            raise
-        mistakes.append(error)
 
 
 PROCESS = Registry()

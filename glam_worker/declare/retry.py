@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from glam_worker.declare.mistakes import Checks, calling_place, noting
 from glam_worker.declare.outcomes import (
     Done,
     Duplicate,
@@ -16,13 +17,14 @@ from glam_worker.declare.outcomes import (
     Retry,
     Snooze,
 )
+from glam_worker.errors import DeclarationError
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Exponential delays: with the defaults about 1, 4, 16 and 64 seconds, then the dead letters.
 
-    Raises ValueError for values that make no policy.
+    Raises DeclarationError, with file and line of the call, for values that make no policy.
     """
 
     attempts: int = 5
@@ -41,6 +43,10 @@ class RetryPolicy:
     """Exceptions that are retried although the default list would reject them."""
 
     def __post_init__(self) -> None:
+        with noting(), Checks(calling_place) as checks:
+            self._check(checks)
+
+    def _check(self, checks: Checks) -> None:
         for name, ok, allowed in (
             ("attempts", _is_count(self.attempts), "a whole number from 1 on"),
             ("first", _within(self.first, 0), "seconds from 0 on"),
@@ -50,9 +56,10 @@ class RetryPolicy:
         ):
             if not ok:
                 found = getattr(self, name)
-                raise ValueError(f"RetryPolicy({name}={found!r}): {name} is {allowed}")
+                checks.wrong(f"RetryPolicy {name}={found!r} is not allowed; {name} is {allowed}")
         for name in ("fatal", "retry_on"):
-            object.__setattr__(self, name, _exceptions(name, getattr(self, name)))
+            with checks.one():
+                object.__setattr__(self, name, _exceptions(name, getattr(self, name)))
 
     def delay(self, attempt: int) -> float | None:
         """Seconds to wait after failed ``attempt`` (1-based); None once attempts are spent."""
@@ -81,8 +88,9 @@ def _exceptions(name: str, found: Any) -> tuple[type[Exception], ...]:
     types = tuple(found) if isinstance(found, tuple | list | set | frozenset) else (found,)
     for item in types:
         if not (isinstance(item, type) and issubclass(item, Exception)):
-            raise ValueError(  # noqa: TRY004 - as every wrong value of a policy
-                f"RetryPolicy({name}=...): {item!r} is not an exception type"
+            raise DeclarationError(
+                f"RetryPolicy {name}={found!r} is not allowed; {item!r} is not an exception type, "
+                "such as KeyError"
             )
     return types
 

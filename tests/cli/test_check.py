@@ -136,6 +136,49 @@ def test_every_mistake_is_told_with_file_and_line(project: Path) -> None:
     assert "module 'absent.module' is not found" in lines[3]
 
 
+MISUSED = """\
+from pydantic import BaseModel
+from glam_worker import Listener, RetryPolicy, on
+class P(BaseModel): ...
+@on
+async def bare(p: P) -> None: ...
+@on("evt.order.a", P, retry=RetryPolicy(attempts=0))
+async def never(p: P) -> None: ...
+@on("evt.order.b", P, retries=3)
+async def misspelt(p: P) -> None: ...
+class Old(Listener[P]):
+    service_name, queue_group, subject, payload_class = "shop", "old", "evt.order.c", P
+    max_deliver = 0
+    async def on_message(self, payload, event_id, correlation_id, source_service, timestamp): ...
+"""
+
+
+def test_misuse_is_told_like_any_mistake(project: Path) -> None:
+    """A decorator without parentheses, an option that is none, a policy that makes no sense: one
+    line each, with file, line and the fix, and no traceback."""
+    write(project, "misused", MISUSED)
+    ended = glam("check", "misused", cwd=project)
+    assert ended.code == 2
+    said = [line.removeprefix("glam-worker: misused.py:") for line in ended.err.splitlines()]
+    assert [line.partition(": ")[0] for line in said] == ["4", "6", "8", "13"]
+    assert "@on stands without subject and payload; write @on(" in said[0]
+    assert "attempts=0 is not allowed; attempts is a whole number from 1 on" in said[1]
+    assert "no option retries=; did you mean retry=?" in said[2]
+    assert "max_deliver=0 is not allowed" in said[3]
+
+
+def test_package_without_handlers_names_the_modules_in_it(project: Path) -> None:
+    """Who names the package is told its modules, with __init__.py or without."""
+    ended = glam("check", "shop", cwd=project)
+    assert ended.code == 2
+    assert "declares no handler; name the module that does; in it are shop.handlers" in ended.err
+    (project / "shop" / "__init__.py").unlink()
+    ended = glam("check", "shop", cwd=project)
+    assert ended.code == 2
+    assert f"module shop ({project}/shop) declares no handler" in ended.err
+    assert "in it are shop.handlers" in ended.err
+
+
 def test_mistakes_as_json_are_one_document(project: Path) -> None:
     """``--json`` of a module with mistakes lists them, and still ends with 2."""
     write(project, "broken", BROKEN)

@@ -20,6 +20,7 @@ from glam_shared.errors import (
 from glam_worker import Reject, Retry, RetryPolicy, Snooze
 from glam_worker.declare.outcomes import DONE, Invalid, outcome_of
 from glam_worker.declare.retry import ACK, DeadLetter, Park, Settlement, decide
+from glam_worker.errors import DeclarationError, DeclarationErrors
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 POLICY = RetryPolicy(attempts=3, first=1.0, factor=4.0, jitter=0.2)
@@ -219,9 +220,22 @@ def test_snoozing_never_brings_the_end_nearer(policy: RetryPolicy, course: list[
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(option: str, value: Any) -> None:
-    """A wrong value is a ValueError that names the option and what was found."""
-    with pytest.raises(ValueError, match=option):
+    """A wrong value is a mistake of the user's line, which names the option and what was found."""
+    with pytest.raises(DeclarationError, match=f"{option}=.* is not allowed") as caught:
         RetryPolicy(**{option: value})
+    assert str(caught.value.where).startswith("tests/declare/test_retry.py:")
+
+
+def test_every_wrong_value_of_a_policy_is_told() -> None:
+    """Not the first alone."""
+    with pytest.raises(DeclarationErrors) as caught:
+        RetryPolicy(attempts=0, jitter=2, fatal=(int,))  # type: ignore[arg-type]
+    told = [mistake.problem for mistake in caught.value.each]
+    assert [problem.partition("=")[0] for problem in told] == [
+        "RetryPolicy attempts",
+        "RetryPolicy jitter",
+        "RetryPolicy fatal",
+    ]
 
 
 @pytest.mark.parametrize("after", [-1, float("inf"), float("nan"), timedelta(seconds=-1)])
