@@ -39,6 +39,10 @@ def work_until_stopped(
     started, and no endpoint is opened.
     """
     set_up_logging(settings.log_level, settings.log_format)
+    if settings.failpoint is not None:
+        from glam_worker import failpoints  # noqa: PLC0415 - for tests only
+
+        failpoints.arm(settings.failpoint)
     for handler in passed_over:
         _log.warning(
             "handler %s (%s) was imported along the way and is not worked; name its module %s to "

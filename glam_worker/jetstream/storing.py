@@ -11,6 +11,8 @@ from glam_worker.runtime.protocols import Refused
 
 _BUDGET = 5.0
 """Seconds that a first publish is tried for, over reconnects and elections."""
+_FIRST_TRY = 2.0
+"""Seconds for the first PubAck: one that got lost leaves time for a second try."""
 _IN_TROUBLE = 0.5
 """Seconds for the next ones, once one was not taken: each holds a credit of its handler."""
 _TROUBLE = 30.0
@@ -33,7 +35,12 @@ class Storing:
         budget = _IN_TROUBLE if troubled else _BUDGET
         try:
             await self._client.publish_acked(
-                subject, body, headers, msg_id=msg_id, timeout=min(budget, _BUDGET), budget=budget
+                subject,
+                body,
+                headers,
+                msg_id=msg_id,
+                timeout=min(budget, _FIRST_TRY),
+                budget=budget,
             )
         except BrokerError as error:
             self._trouble_until = time.monotonic() + _TROUBLE

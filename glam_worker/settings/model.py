@@ -53,6 +53,18 @@ Inbox = Annotated[
     StringConstraints(pattern=r"^[^\s.*>]+(\.[^\s.*>]+)*$"),
     Allowed("tokens separated by dots, without white space and wildcards"),
 ]
+FAILPOINTS = (
+    "after_handler_before_ack",
+    "after_park_before_ack",
+    "after_dlq_before_ack",
+    "before_pull",
+    "in_shutdown",
+)
+Failpoint = Annotated[
+    str,
+    StringConstraints(pattern=rf"^({'|'.join(FAILPOINTS)})(:[1-9]\d*)?$"),
+    Allowed(f"{', '.join(FAILPOINTS[:-1])} or {FAILPOINTS[-1]}, and :3 for the third time"),
+]
 
 
 class Settings(BaseSettings):
@@ -142,6 +154,8 @@ class Settings(BaseSettings):
     """Least level that is logged."""
     log_format: Literal["json", "text"] = "json"
     """Lines for machines or for people."""
+    failpoint: Failpoint | None = None
+    """For tests of crashes: where the process kills itself, and at which time it gets there."""
 
     @classmethod
     def settings_customise_sources(

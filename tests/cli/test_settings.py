@@ -57,6 +57,15 @@ EACH: dict[str, tuple[str, Any, str | None, str | None]] = {
     "http_port": ("0", 0, "65536", "a whole number from 0 to 65535"),
     "log_level": ("debug", "DEBUG", "loud", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     "log_format": ("text", "text", "xml", "json or text"),
+    "failpoint": (
+        "before_pull:2",
+        "before_pull:2",
+        "before_pull:0",
+        (
+            "after_handler_before_ack, after_park_before_ack, after_dlq_before_ack, before_pull or "
+            "in_shutdown, and :3 for the third time"
+        ),
+    ),
 }
 """Of each setting: a right text, its value, a wrong text, and what is said to be allowed."""
 
