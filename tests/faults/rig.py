@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from glam_shared.messaging import EventPublisher, JetStreamClient
-from glam_worker import Settings
-from glam_worker.jetstream.admin import JetStreamAdmin
-from glam_worker.loader import load
 from glam_worker.testing.streams import StoredMessage, StreamReader
-from glam_worker.topology.ensure import ensure
 from tests.faults import jobs
 from tests.faults.journal import VARIABLE, Journal
 from tests.faults.proxy import Proxy
@@ -96,11 +92,9 @@ class Rig:
             await self.client.connect(self.servers)
         return self.client
 
-    async def prepare(self, **settings: Any) -> None:
-        """Create the streams and durables, as the first worker would."""
-        await self.connect()
-        registry = load([jobs.__name__]).served_by(jobs.SERVICE)
-        await ensure(JetStreamAdmin(self.client), registry, Settings.load(**settings))
+    async def prepare(self) -> None:
+        """Have the streams and durables created, by a worker that has gone since."""
+        assert await (await self.ready_worker()).term() == 0
 
     async def publish(self, wanted: Iterable[jobs.Job], subject: str = jobs.SUBJECT) -> list[str]:
         """Publish one event for each job; their ids, once the stream has them all."""

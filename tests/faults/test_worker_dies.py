@@ -17,23 +17,20 @@ async def test_what_a_killed_worker_had_in_hand_is_run_by_another(rig: Rig) -> N
     """Within ``ack_wait`` and a heartbeat or so; nothing else runs twice."""
     await rig.server()
     first = await rig.ready_worker(FAULTS_CONCURRENCY=4)
-    await rig.publish(Job(id=number, do="sleep", seconds=3) for number in range(4))
+    await rig.publish(Job(id=number, do="sleep", seconds=60) for number in range(4))
     await until(lambda: len(rig.journal.running(first.pid)) == 4, "the jobs to run")
     second = await rig.ready_worker()
     await rig.publish(Job(id=number) for number in range(100, 120))
 
     first.kill()
     killed = time.monotonic()
-    await until(lambda: rig.journal.running(second.pid) >= {0, 1, 2, 3}, "another to run them")
+    await until(lambda: rig.journal.running(second.pid) == {0, 1, 2, 3}, "another to run them")
     taken = time.monotonic() - killed
-    await rig.settled()
+    await until(lambda: len(rig.journal.ended()) == 20, "what waited in the first one")
 
-    started, ended = rig.journal.started(), rig.journal.ended()
-    again = {number for number, count in started.items() if count > 1}
-    assert again == {0, 1, 2, 3}
-    assert set(started.values()) == {1, 2}
-    assert set(ended) == {0, 1, 2, 3, *range(100, 120)}
-    assert set(ended.values()) == {1}
+    started = rig.journal.started()
+    assert {number for number, count in started.items() if count > 1} == {0, 1, 2, 3}
+    assert max(started.values()) == 2
     assert taken < ACK_WAIT + 5.0
 
 
