@@ -21,8 +21,11 @@ class Gauges:
         yield "event_loop_lag_seconds", service, max(worker.ticker.lag, worker.ticker.standing())
         yield "connection_up", service, float(worker.client.is_connected())
         yield "reconnects", service, worker.client.reconnects
-        if worker.levels is not None:
-            yield from worker.levels.samples()
+        if worker.levels is not None and worker.forecasts is not None:
+            levels = list(worker.levels.samples())
+            yield from levels
+            if levels:
+                yield from worker.forecasts.samples()
         for work in worker.works:
             yield from self._of_handler((work.handler.service, work.handler.name), work)
 

@@ -20,6 +20,7 @@ from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
+from glam_worker.observe.forecasts import Forecasts
 from glam_worker.runtime.credits import budget_of
 from glam_worker.runtime.ticker import Ticker
 from glam_worker.settings import Settings
@@ -68,11 +69,11 @@ class Worker:
         self.ensured = Ensured()
         self.ticker = Ticker(_tick_period(self.registry), self._tick)
         self.levels: Levels | None = None
+        self.forecasts: Forecasts | None = None
         self.stopping = False
         self._own_client = False
         self._outbox = Outbox(self.client)
         self.started_at: float | None = None
-        self._looking: asyncio.Task[None] | None = None
         self._lifespans = AsyncExitStack()
         self._budget = budget_of(self.settings.max_in_flight, len(self.registry.handlers))
 
@@ -88,12 +89,12 @@ class Worker:
             await self._close()
             raise
         self._say_topology()
+        self.observers.clock.set(self.client.server_time())
         self.ticker.start()
         for work in self.works:
             for source in work.sources:
                 source.start()
-        self.levels = self._levels()
-        self._looking = asyncio.create_task(self.levels.run(), name="levels")
+        self._watch_levels()
         self.started_at = time.monotonic()
 
     async def _connect(self) -> None:
@@ -141,20 +142,20 @@ class Worker:
             if lifespan is not None
         }
 
-    def _levels(self) -> Levels:
+    def _watch_levels(self) -> None:
+        specs = [consumer.spec for consumer in self.ensured.consumers]
         watched = [
-            Watched(
-                work.handler.service,
-                work.handler.name,
-                source.way,
-                source.stream,
-                source.consumer.durable,
-            )
-            for work in self.works
-            for source in work.sources
+            Watched(spec.handler.service, spec.handler.name, spec.way, spec.stream, spec.durable)
+            for spec in specs
         ]
-        retry, letters = self.settings.retry_stream, self.ensured.dlq_stream
-        return Levels(self.client, self.service, watched, retry, letters)
+        slots = {
+            (work.handler.service, work.handler.name): work.pipeline.concurrency
+            for work in self.works
+        }
+        self.forecasts = Forecasts(self.observers, slots, self.settings.drain_target)
+        streams = (self.settings.retry_stream, self.ensured.dlq_stream)
+        self.levels = Levels(self.client, self.service, watched, streams, self.forecasts.looked)
+        self.levels.start()
 
     def _say_topology(self) -> None:
         for created in self.ensured.created:
@@ -170,6 +171,7 @@ class Worker:
             self.log.warning("%s; %s until `glam-worker apply`", drift, consequence)
 
     def _tick(self, now: float) -> None:
+        self.observers.clock.set(self.client.server_time())
         for work in self.works:
             work.tick(now)
 
@@ -236,8 +238,8 @@ class Worker:
 
     async def _close(self) -> None:
         self.ticker.stop()
-        if self._looking is not None:
-            self._looking.cancel()
+        if self.levels is not None:
+            await self.levels.stop()
         self._outbox.flush()
         try:
             await self._lifespans.aclose()

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.retry import ACK, Settlement
+from glam_worker.observe.epoch import EpochClock
 from glam_worker.observe.log import WayLog
 from glam_worker.observe.records import WayRecord
 from glam_worker.runtime.protocols import Delivery, Facts, Took, Way, WayFacts
@@ -28,12 +29,14 @@ class Observers(Facts):
 
     def __init__(self, service: str) -> None:
         self.service = service
+        self.clock = EpochClock()
         self.records: dict[tuple[str, str, Way], WayRecord] = {}
         self.listeners: list[Listener] = []
 
     def way(self, handler: Handler, way: Way) -> WayFacts:
         """The observer of one handler's way."""
-        record = self.records.setdefault((handler.service, handler.name, way), WayRecord())
+        key = (handler.service, handler.name, way)
+        record = self.records.setdefault(key, WayRecord(self.clock))
         log = WayLog(handler, way)
         heard = (_Harmless(listener(handler, way)) for listener in self.listeners)
         return _Observed(record, log, tuple(heard))

@@ -44,7 +44,15 @@ FAMILIES = (
     Family("redelivered", "counter", "Deliveries that were not the first.", _WAY),
     Family("consumer_pending", "gauge", "Messages the server has waiting.", _WAY, "max"),
     Family("consumer_ack_pending", "gauge", "Messages handed out, not settled.", _WAY, "max"),
+    Family(
+        "consumer_ack_pending_limit", "gauge", "Most of them; +Inf without a limit.", _WAY, "max"
+    ),
     Family("consumer_redelivered", "gauge", "Unsettled messages handed out again.", _WAY, "max"),
+    Family("consumer_paused", "gauge", "1 while the handler is paused.", _WAY, "max"),
+    Family(
+        "time_to_drain_seconds", "gauge", "Backlog by the rate of all workers.", _HANDLER, "max"
+    ),
+    Family("desired_replicas", "gauge", "Processes that the load wants.", _HANDLER, "max"),
     Family("pull_loop_alive", "gauge", "1 while events are pulled.", _WAY, "min"),
     Family("event_loop_lag_seconds", "gauge", "How late the event loop runs.", ("service",), "max"),
     Family("connection_up", "gauge", "1 while connected.", ("service",), "min"),

@@ -7,6 +7,7 @@ from collections import Counter
 
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
+from glam_worker.observe.epoch import EpochClock
 from glam_worker.observe.histogram import AGES, DURATIONS, Histogram
 from glam_worker.runtime.protocols import Delivery, Took, WayFacts
 
@@ -14,11 +15,12 @@ _MOST_ERROR_TYPES = 50
 
 
 class WayRecord(WayFacts):
-    """Counts the facts of one handler on one way."""
+    """Counts the facts of one handler on one way; ages by the server's clock."""
 
     __slots__ = (
         "acked",
         "age",
+        "clock",
         "dead_letters",
         "duration",
         "failures",
@@ -31,9 +33,10 @@ class WayRecord(WayFacts):
         "settlements",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, clock: EpochClock) -> None:
         self.acked = 0
         self.age = Histogram(AGES)
+        self.clock = clock
         self.dead_letters: Counter[str] = Counter()
         self.duration = Histogram(DURATIONS)
         self.failures: Counter[str] = Counter()
@@ -65,7 +68,7 @@ class WayRecord(WayFacts):
             started, ended = took
             self.duration.add(ended - started)
             self.queue.add(started - delivery.received)
-        age = time.time() - delivery.stored_at
+        age = time.monotonic() + self.clock.ahead - delivery.stored_at
         self.age.add(age if age > 0 else 0.0)
 
     def _unusual(self, settlement: Settlement) -> None:

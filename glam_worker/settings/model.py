@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     """Messages requested, buffered and running in the whole process. Default: the handlers' sum."""
     shutdown_grace: Seconds = 25.0
     """Seconds running handlers may go on after the signal to stop."""
+    drain_target: Wait = 60.0
+    """Seconds in which a backlog should be worked off; ``desired_replicas`` is counted for it."""
     processes: Annotated[int, Field(ge=1, le=256), Allowed("a whole number from 1 to 256")] = 1
     """Worker processes, watched and replaced by a parent."""
     embedded: bool = False
