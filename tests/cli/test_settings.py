@@ -51,6 +51,7 @@ EACH: dict[str, tuple[str, Any, str | None, str | None]] = {
     "concurrency": ("64", 64, "0", "a whole number from 1 to 10000"),
     "max_in_flight": ("500", 500, "none", "a whole number from 1 on"),
     "shutdown_grace": ("0", 0.0, "nan", SECONDS),
+    "drain_target": ("10", 10.0, "0", "a number of seconds above 0"),
     "processes": ("4", 4, "0", "a whole number from 1 to 256"),
     "embedded": ("yes", True, "perhaps", "true or false"),
     "http_host": ("0.0.0.0", "0.0.0.0", None, None),
