@@ -9,6 +9,7 @@
         │   └── ModuleRaisedError     it raised while it was imported; the cause is its own error
         ├── Problems                  all that a check found, of any of these kinds
         ├── UsageError                a command was given something it cannot take
+        ├── NotThereError             what a command was told to act on does not exist
         ├── TopologyError             a stream or consumer cannot be used as it is
         ├── MissingExtraError         an optional package is not installed
         ├── EndpointError             the HTTP endpoint cannot be opened
@@ -104,6 +105,10 @@ class Problems(WorkerError):
 
 class UsageError(WorkerError):
     """A command was given something it cannot take; the message names the option."""
+
+
+class NotThereError(WorkerError):
+    """What a command was told to act on does not exist; the message says where to look."""
 
 
 class TopologyError(WorkerError):

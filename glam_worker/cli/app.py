@@ -7,10 +7,11 @@ import sys
 import typer
 
 from glam_worker.cli import check, config, dev, permissions, publish, run, version
+from glam_worker.cli.dlq import listing, show
 
 _WIDE = 10_000
 
-WORK, EVENTS, LOOK = "Work events", "Send events", "Look"
+WORK, EVENTS, OPERATE, LOOK = "Work events", "Send events", "Operate", "Look"
 
 
 def _settings() -> dict[str, int]:
@@ -22,22 +23,40 @@ def _on_terminal() -> bool:
     return sys.stdout.isatty() and sys.stderr.isatty()
 
 
-app = typer.Typer(
-    name="glam-worker",
-    help="""Work events from NATS JetStream with declared handlers.
+def _commands(name: str, help: str) -> typer.Typer:  # noqa: A002 - typer's word
+    return typer.Typer(
+        name=name,
+        help=help,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if _on_terminal() else None,
+        context_settings={"help_option_names": ["-h", "--help"], **_settings()},
+    )
+
+
+app = _commands(
+    "glam-worker",
+    """Work events from NATS JetStream with declared handlers.
 
     Start here: glam-worker dev myservice.handlers
     """,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich" if _on_terminal() else None,
-    context_settings={"help_option_names": ["-h", "--help"], **_settings()},
 )
+
+dlq = _commands(
+    "dlq",
+    """Look at dead letters, replay them, drop them.
+
+    Example: glam-worker dlq list
+    """,
+)
+dlq.command("list")(listing.list_letters)
+dlq.command("show")(show.show)
 
 app.command("run", rich_help_panel=WORK)(run.run)
 app.command("dev", rich_help_panel=WORK)(dev.dev)
 app.command("check", rich_help_panel=WORK)(check.check)
 app.command("publish", rich_help_panel=EVENTS)(publish.publish)
 app.command("permissions", rich_help_panel=LOOK)(permissions.permissions)
+app.add_typer(dlq, rich_help_panel=OPERATE)
 app.command("config", rich_help_panel=LOOK)(config.config)
 app.command("version", rich_help_panel=LOOK)(version.version)

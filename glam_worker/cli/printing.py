@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import typer
 
 _GAP = "  "
+_PART = 1_000
+"""Rows of a long table that are aligned with each other."""
 
 
 def document(value: Any) -> None:
     """Print one JSON document."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+async def document_with_many(rest: Mapping[str, Any], name: str, items: AsyncIterator[Any]) -> int:
+    """Print one JSON document whose field ``name`` has very many items; how many there were."""
+    head = json.dumps(rest, ensure_ascii=False, default=str)[:-1]
+    count = 0
+    typer.echo(f'{head}{", " if rest else ""}"{name}": [', nl=False)
+    async for item in items:
+        typer.echo(",\n" if count else "\n", nl=False)
+        typer.echo(json.dumps(item, ensure_ascii=False, default=str), nl=False)
+        count += 1
+    typer.echo("\n]}")
+    return count
+
+
+def visible(text: str) -> str:
+    """What may come from anybody, with escapes for all that would act on a terminal."""
+    if text.isprintable():
+        return text
+    shown = (
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+    return "".join(shown)
 
 
 def note(text: str) -> None:
@@ -24,11 +50,30 @@ def note(text: str) -> None:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table. Without a terminal: no colour, no wrapping, nothing cut."""
-    cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [[_shown(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _for_a_terminal(headers, cells)
     else:
         typer.echo(_aligned([[header.upper() for header in headers], *cells]))
+
+
+async def tables(headers: Sequence[str], rows: AsyncIterator[Sequence[object]]) -> int:
+    """Print a table of very many rows, in parts of bounded size; how many rows there were."""
+    part: list[Sequence[object]] = []
+    count = 0
+    async for row in rows:
+        part.append(row)
+        count += 1
+        if len(part) == _PART:
+            table(headers, part)
+            part.clear()
+    if part:
+        table(headers, part)
+    return count
+
+
+def _shown(cell: object) -> str:
+    return "-" if cell in (None, "") else visible(str(cell))
 
 
 def _for_a_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import ApiError, NotFound
 from glam_shared.messaging.dead_letter import DeadLetter
+from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.consumers import nanoseconds
 
 
@@ -25,6 +26,11 @@ class StoredLetter:
     subject: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """What names it to every command: ``GLAM_DLQ:17``."""
+        return f"{self.stream}:{self.sequence}"
 
     @property
     def record(self) -> DeadLetter:
@@ -86,16 +92,6 @@ class StoredLetters:
             created=created,
             sequence=int(found["seq"]),
             subject=str(found["subject"]),
-            headers=read_header_block(base64.b64decode(found.get("hdrs") or "")),
+            headers=read_headers(base64.b64decode(found.get("hdrs") or "")),
             body=base64.b64decode(found.get("data") or ""),
         )
-
-
-def read_header_block(block: bytes) -> dict[str, str]:
-    """Headers as the server stores them (ADR-4); of a name that comes twice, the last.
-
-    Not by the client, which turns what is not ASCII into objects or replacement characters.
-    """
-    lines = block.decode(errors="replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -178,6 +178,9 @@ class _Needs:
         yield self._api(
             f"STREAM.MSG.DELETE.{self._settings.dlq_stream}", "drop a letter, or one replayed"
         )
+        for verb in ("CREATE", "MSG.NEXT", "DELETE"):
+            subject = f"CONSUMER.{verb}.{self._settings.dlq_stream}.*"
+            yield self._api(subject, "read many letters, by a consumer made for it")
         yield Grant(specs.DLQ_SUBJECTS[0], "import letters")
         for place in self._places:
             yield from self._operating(place)

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from glam_worker.cli.app import app
+from glam_worker.cli.app import app, dlq
 from tests.cli.command import glam, glam_on_terminal
 
-COMMANDS = [str(command.name) for command in app.registered_commands]
+GROUPS = {"dlq": dlq}
+COMMANDS = [str(command.name) for command in app.registered_commands] + [
+    f"{name} {command.name}"
+    for name, group in GROUPS.items()
+    for command in group.registered_commands
+]
 
 _LOADED = """
 import sys
@@ -56,10 +61,10 @@ from contextlib import redirect_stdout, suppress
 from io import StringIO
 from glam_worker.cli.app import app
 said = {}
-for command in app.registered_commands:
+for command in sys.argv[1:]:
     with redirect_stdout(StringIO()) as out, suppress(SystemExit):
-        app([command.name, "--help"], prog_name="glam-worker")
-    said[command.name] = out.getvalue()
+        app([*command.split(), "--help"], prog_name="glam-worker")
+    said[command] = out.getvalue()
 print(json.dumps([said, sorted(sys.modules)]))
 """
 
@@ -68,7 +73,7 @@ print(json.dumps([said, sorted(sys.modules)]))
 def each_help(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], set[str]]:
     """The help of every command, and what showing them has loaded."""
     folder = tmp_path_factory.mktemp("help")
-    ended = glam("-c", _EACH_HELP, cwd=folder, command=(sys.executable,))
+    ended = glam("-c", _EACH_HELP, *COMMANDS, cwd=folder, command=(sys.executable,))
     said, modules = json.loads(ended.out)
     return said, set(modules)
 
@@ -94,9 +99,12 @@ def test_help_of_each_command_has_an_example(
 
 def test_help_lists_every_command(tmp_path: Path) -> None:
     """``--help`` names each command with what it does."""
-    ended = glam("--help", cwd=tmp_path)
-    for command in COMMANDS:
-        assert re.search(rf"^  {command} +\S", ended.out, re.MULTILINE)
+    for group in ("", *GROUPS):
+        ended = glam(*group.split(), "--help", cwd=tmp_path)
+        for command in COMMANDS:
+            first, _, last = command.rpartition(" ")
+            if first == group:
+                assert re.search(rf"^  {last} +\S", ended.out, re.MULTILINE)
 
 
 def test_help_without_terminal_is_plain_and_not_wrapped(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""``glam-worker dlq``: dead letters. One file per command."""
