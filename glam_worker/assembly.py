@@ -44,15 +44,14 @@ class HandlerWork:
     pipeline: Pipeline
     surroundings: Surroundings
     sources: list[PullSource]
-    leases: list[Lease]
+    lease: Lease
     threads: ThreadPoolExecutor
     problems: list[str] = field(default_factory=list)
     """Why a way is not pulled: unsafe drift, or a durable that was deleted."""
 
     def tick(self, now: float) -> None:
         """Renew leases and notice silence."""
-        for lease in self.leases:
-            lease.tick(now)
+        self.lease.tick(now)
         for source in self.sources:
             source.tick(now)
 
@@ -99,7 +98,7 @@ class Assembly:
             pipeline,
             surroundings,
             sources,
-            [Lease(pipeline, facts["main"])],
+            Lease(pipeline, facts),
             threads,
             [*refusals, *(str(drift) for one in consumers for drift in one.unsafe)],
         )

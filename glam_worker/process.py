@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 
 from glam_shared.messaging.server_address import redact
 from glam_shared.wording import counted
+from glam_worker.blocked import end_blocked
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.gauges import Gauges
@@ -52,6 +53,7 @@ def work_until_stopped(
             handler.module,
         )
     worker = Worker(registry, settings, service=service)
+    worker.watch.hung = end_blocked
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_Process(worker, serve).run())
         _leave_what_runs(worker, code)

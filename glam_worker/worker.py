@@ -15,6 +15,7 @@ from glam_worker.assembly import Assembly, HandlerWork, MakesParking
 from glam_worker.declare.lifespan import Lifespan
 from glam_worker.declare.registry import PROCESS, Registry
 from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.lease_line import LeaseLine
 from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
@@ -22,6 +23,8 @@ from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.forecasts import Forecasts
 from glam_worker.runtime.credits import budget_of
+from glam_worker.runtime.keeper import LeaseKeeper
+from glam_worker.runtime.loop_watch import LoopWatch, Running
 from glam_worker.runtime.ticker import Ticker
 from glam_worker.settings import Settings
 from glam_worker.topology.ensure import Ensured, ensure
@@ -71,8 +74,11 @@ class Worker:
         self.levels: Levels | None = None
         self.forecasts: Forecasts | None = None
         self.stopping = False
+        self.watch = LoopWatch(self.ticker)
+        self._line = LeaseLine(self.client, f"{self.service}-lease")
+        self._keeper: LeaseKeeper | None = None
         self._own_client = False
-        self._outbox = Outbox(self.client)
+        self._outbox = Outbox(self.client, self._line)
         self.started_at: float | None = None
         self._lifespans = AsyncExitStack()
         self._budget = budget_of(self.settings.max_in_flight, len(self.registry.handlers))
@@ -90,12 +96,19 @@ class Worker:
             raise
         self._say_topology()
         self.observers.clock.set(self.client.server_time())
-        self.ticker.start()
+        self._keep()
         for work in self.works:
             for source in work.sources:
                 source.start()
         self._watch_levels()
         self.started_at = time.monotonic()
+
+    def _keep(self) -> None:
+        """From now on leases are kept, and the loop is watched."""
+        self.ticker.start()
+        self.watch.watch([Running(work.handler, work.pipeline) for work in self.works])
+        self._keeper = LeaseKeeper(self._line, self.watch, self.ticker.period)
+        self._keeper.start([(work.pipeline, work.lease) for work in self.works])
 
     async def _connect(self) -> None:
         if self.client.is_connected():
@@ -241,6 +254,8 @@ class Worker:
         if self.levels is not None:
             await self.levels.stop()
         self._outbox.flush()
+        if self._keeper is not None:
+            await self._keeper.stop()
         try:
             await self._lifespans.aclose()
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from glam_shared.messaging.acked_publisher import (
     Message,
     Patience,
 )
-from glam_shared.messaging.broker_errors import PermissionDenied
+from glam_shared.messaging.broker_errors import ConnectionLost, PermissionDenied
 from glam_shared.messaging.connect_options import ConnectOptions, Secret, Timings
 from glam_shared.messaging.connection import Connection
 from glam_shared.messaging.dialer import server_version
@@ -106,8 +107,24 @@ class JetStreamClient:
             name=name,
             min_server_version=min_server_version,
         )
-        self.domain = domain
-        self._api.use_domain(domain)
+        await self._open(options, timeout)
+
+    async def connect_as(
+        self, other: JetStreamClient, *, name: str | None = None, timeout: float = 30.0
+    ) -> None:
+        """Connect to the same servers as the same user as *other*, which is or was connected.
+
+        It may be of another thread's event loop; functions that give secrets are then called in
+        both. Raises what `connect` raises, and ConnectionLost when *other* never was connected.
+        """
+        options = other._connection.options
+        if options is None:
+            raise ConnectionLost("The other client was never connected.")
+        await self._open(replace(options, name=name), timeout)
+
+    async def _open(self, options: ConnectOptions, timeout: float) -> None:
+        self.domain = options.domain
+        self._api.use_domain(options.domain)
         await self._connection.open(options, timeout)
 
     async def close(self) -> None:

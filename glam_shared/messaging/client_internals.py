@@ -169,9 +169,21 @@ async def drain(subscription: Subscription, timeout: float) -> bool:
     try:
         return await round_trip(client, timeout)
     finally:
-        subscription._closed = True
-        subscription._stop_processing()
-        client._remove_sub(subscription._id)
+        _forget(subscription)
+
+
+def cut(subscription: Subscription) -> None:
+    """End *subscription* now: what was sent to it and is not read yet is dropped."""
+    client: Client = subscription._conn
+    if client.is_connected:
+        write(client, b"UNSUB %d\r\n" % subscription._id)
+    _forget(subscription)
+
+
+def _forget(subscription: Subscription) -> None:
+    subscription._closed = True
+    subscription._stop_processing()
+    subscription._conn._remove_sub(subscription._id)
 
 
 def deliver_directly(subscription: Subscription, take: Take) -> None:

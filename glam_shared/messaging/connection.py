@@ -43,6 +43,8 @@ class Connection:
         self._closed = False
         self._torn_down = False
         self._teardown_since: float | None = None
+        self.options: ConnectOptions | None = None
+        """How it was opened."""
         self.epoch = 0
         self.opened = 0
         """How many epochs began with `open`."""
@@ -103,7 +105,7 @@ class Connection:
         if self._closed:
             client_internals.release(client)
             raise ConnectionLost("The NATS connection was closed while it was made.")
-        self._dialer = dialer
+        self._dialer, self.options = dialer, options
         self.opened += 1
         self._adopt(client)
         self._watching = asyncio.create_task(self._watchdog.run(), name="nats-watchdog")

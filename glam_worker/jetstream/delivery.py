@@ -13,6 +13,7 @@ from typing import Protocol
 
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.wire import read_headers
+from glam_worker.jetstream.consumers import ConsumerRef
 from glam_worker.runtime.protocols import Way
 
 NAK = "-NAK"
@@ -23,6 +24,7 @@ class Tells(Protocol):
     """Where settlements of one consumer go, while it is known to be the one they belong to."""
 
     way: Way
+    consumer: ConsumerRef
     stream: str
     created: int
     """When the stream was created, in ns since the epoch: its carriers are named by it."""
@@ -34,6 +36,9 @@ class Tells(Protocol):
 
     def tell(self, reply: str, body: str) -> None:
         """Send now; call only while live."""
+
+    def tell_after_keeper(self, reply: str, body: str) -> None:
+        """The same, behind what the lease keeper sent over its own connection."""
 
     async def wait_live(self) -> bool:
         """True as soon as live; False when the consumer is gone for good."""
@@ -54,6 +59,7 @@ class JetStreamDelivery:
         "counted",
         "data",
         "first",
+        "kept",
         "origin_created",
         "received",
         "renewed",
@@ -63,6 +69,9 @@ class JetStreamDelivery:
         "subject",
         "way",
     )
+
+    kept: bool
+    """Set, by the keeper's thread, once the lease keeper has renewed it or is about to."""
 
     def __init__(
         self, source: Tells, subject: str, reply: str, body: bytes, block: bytes, now: float
@@ -110,6 +119,11 @@ class JetStreamDelivery:
     def sequence(self) -> int:
         """The origin's sequence in its stream."""
         return self.carrier_sequence if self._sequence is None else self._sequence
+
+    @property
+    def consumer(self) -> ConsumerRef:
+        """Whose delivery it is."""
+        return self._source.consumer
 
     @property
     def raw_headers(self) -> Mapping[str, str]:
@@ -160,9 +174,23 @@ class JetStreamDelivery:
         held = time.monotonic() - self.renewed < self._source.ack_wait
         if self._settled or not held or not self._source.live:
             return False
-        self._settled = True
-        self._source.tell(self._reply, _nak(delay))
+        self._settled = True  # before ``kept`` is looked at: see ``sign_of_life``
+        if delay > 0 and getattr(self, "kept", False):
+            self._source.tell_after_keeper(self._reply, _nak(delay))
+        else:
+            self._source.tell(self._reply, _nak(delay))
         return True
+
+    def sign_of_life(self) -> tuple[str, str] | None:
+        """What the lease keeper is to send, from its thread; None when nothing must leave.
+
+        An in-progress ack that overtakes a delayed nak brings the message back early. Either this
+        sees that the delivery is settled, or the nak sees ``kept`` and goes the keeper's way.
+        """
+        self.kept = True
+        if self._settled or not self._source.live:
+            return None
+        return self._reply, IN_PROGRESS
 
     def renew(self, now: float) -> None:
         """Start ``ack_wait`` anew at the server."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from glam_shared.messaging import JetStreamClient, client_internals
+from glam_worker.jetstream.lease_line import LeaseLine
 
 _GAP = 0.001
 """Seconds between two writes of acks under load: a system call costs more than ten acks."""
@@ -21,8 +22,9 @@ class Outbox:
     a settlement that arrived later could complete another event of the same sequence.
     """
 
-    def __init__(self, client: JetStreamClient) -> None:
+    def __init__(self, client: JetStreamClient, keeper: LeaseLine | None = None) -> None:
         self._client = client
+        self._keeper = keeper
         self._commands: list[str] = []
         self._epoch = 0
         self._written = 0.0
@@ -33,6 +35,11 @@ class Outbox:
         self._commands.append(f"PUB {subject} {len(body)}\r\n{body}\r\n")
         if self._planned is None:
             self._plan()
+
+    def send_after_keeper(self, subject: str, body: str) -> None:
+        """Publish behind what the lease keeper sent: two connections have no common order."""
+        if self._keeper is None or not self._keeper.tell(subject, body):
+            self.send(subject, body)
 
     def request(self, subject: str, reply: str, body: str) -> None:
         """Publish at once, with the subject that answers go to."""

@@ -11,7 +11,6 @@ import contextlib
 import random
 import time
 from collections.abc import Callable
-from enum import Enum
 
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
@@ -21,6 +20,7 @@ from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.consumers import ConsumerRef, look_up
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.outbox import Outbox
+from glam_worker.jetstream.pull_state import PullState
 from glam_worker.jetstream.requests import EXPIRES, HEARTBEAT, OpenRequests
 from glam_worker.jetstream.status import Reaction, reaction_to
 from glam_worker.runtime.credits import Credits
@@ -29,18 +29,6 @@ SILENCE = 2.2 * HEARTBEAT
 """Seconds without any sign after which a request is given up."""
 _BYTES_ABOVE_PAYLOAD = 1 << 20
 _ACK = "$JS.ACK."
-
-
-class PullState(Enum):
-    """What a puller is doing."""
-
-    CONNECTING = "waits for the connection"
-    VERIFYING = "looks whether the consumer is the one it was"
-    PULLING = "pulls"
-    SILENT = "the server stopped answering pull requests"
-    GONE = "the consumer or its stream is gone"
-    REFUSED = "the server does not take the pull requests"
-    QUIET = "stops"
 
 
 class PullSource:
@@ -80,10 +68,10 @@ class PullSource:
         self._inbox_epoch = 0
         self._subscription: Subscription | None = None
         self._heard = 0.0
+        self._stale_from = 0.0
+        """What is read after this moment may be somebody else's; each tick puts it off."""
         self._requests = OpenRequests(client.max_payload + _BYTES_ABOVE_PAYLOAD)
-        self._scheduled = False
-        self._quiet = False
-        self._gone = False
+        self._scheduled = self._quiet = self._gone = False
         self._silent: str | None = None
         """Why nothing was heard; not ready until something is, whatever the API answers."""
         self._became_live = asyncio.Event()
@@ -97,6 +85,7 @@ class PullSource:
         """Pull from now on, over this and every later connection."""
         prefix = "$JS.API" if self._client.domain is None else f"$JS.{self._client.domain}.API"
         self._subject = f"{prefix}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer.durable}"
+        self._stale_from = time.monotonic() + self.ack_wait / 2
         self._unwatch = self._client.watch(self._connection_changed)
         if self._client.is_connected():
             self._connection_changed(up=True)
@@ -129,6 +118,10 @@ class PullSource:
         """Send a settlement at the end of this turn of the loop."""
         self._outbox.send(reply, body)
 
+    def tell_after_keeper(self, reply: str, body: str) -> None:
+        """Send what must not overtake the lease keeper's sign of life."""
+        self._outbox.send_after_keeper(reply, body)
+
     async def wait_live(self) -> bool:
         """True as soon as settlements can be told; False when the consumer is gone."""
         while not self.live:
@@ -160,6 +153,9 @@ class PullSource:
 
     def _arrived(self, subject: str, reply: str, body: bytes, block: bytes) -> None:
         self._heard = now = time.monotonic()
+        if now > self._stale_from:
+            self._stood_still()
+            return
         if self._silent is not None:
             self._silent = None
             self._set(PullState.PULLING, None)
@@ -195,7 +191,11 @@ class PullSource:
         self._resume(status, delay=EXPIRES)
 
     def tick(self, now: float) -> None:
-        """Notice silence: no heartbeat of an open request."""
+        """Notice silence, no heartbeat of an open request, and that the loop stood still."""
+        if now > self._stale_from:
+            self._stood_still()
+        if not self._quiet:
+            self._stale_from = now + self.ack_wait / 2
         waiting = self._credit.requested
         if self.live and waiting and now - self._heard > SILENCE:
             reason = f"no heartbeat of consumer {self.consumer.durable} for {SILENCE:.0f} s"
@@ -206,6 +206,19 @@ class PullSource:
         elif self._requests.forget(now):
             self._credits.returned(self.way)
             self.ask()
+
+    def _stood_still(self) -> None:
+        """Drop what is to be read: it was sent long ago, and others may have worked it since."""
+        if self._quiet:
+            self._stale_from = 0.0
+            return
+        self._stale_from = time.monotonic() + self.ack_wait / 2
+        subscription, self._subscription = self._subscription, None
+        self._inbox_epoch = 0
+        if subscription is not None:
+            client_internals.cut(subscription)
+        if self.live:
+            self._resume("the event loop stood still")
 
     # --- connection ---
 

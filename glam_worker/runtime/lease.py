@@ -1,13 +1,14 @@
 """Our right to what we hold, kept alive with in-progress acks.
 
 Every delivery is renewed from its arrival on, buffered or running, a third of ``ack_wait`` after
-the last sign of life at the latest.
+the last sign of life. The keeper does it from a thread (see ``keeper``); the worker's clock does it
+over the handlers' connection for what the keeper could not, half of ``ack_wait`` after it.
 """
 
 from __future__ import annotations
 
 from glam_worker.runtime.pipeline import Pipeline
-from glam_worker.runtime.protocols import WayFacts
+from glam_worker.runtime.protocols import Delivery, Way, WayFacts
 
 
 def renewal_period(ack_wait: float) -> float:
@@ -15,24 +16,33 @@ def renewal_period(ack_wait: float) -> float:
     return ack_wait / 3
 
 
-class Lease:
-    """Renews what one pipeline holds; ``tick`` is called often, by the worker's clock.
+def due(pipeline: Pipeline, now: float, after: float) -> list[Delivery]:
+    """What ``pipeline`` holds and whose last sign of life is ``after`` seconds old, or older.
 
-    A lease that has lapsed is not renewed: the event may be another worker's by now.
+    A lease that has lapsed is not renewed: the event may be another worker's by now. Callable from
+    any thread: copying the dictionary is one step of the interpreter.
     """
+    oldest, lapsed = now - after, now - pipeline.ack_wait
+    return [one for one in list(pipeline.held) if lapsed < one.renewed <= oldest]
 
-    def __init__(self, pipeline: Pipeline, facts: WayFacts) -> None:
+
+class Lease:
+    """Renews what one pipeline holds and the keeper did not; ``tick`` is called by the clock."""
+
+    def __init__(self, pipeline: Pipeline, facts: dict[Way, WayFacts]) -> None:
         self._pipeline = pipeline
         self._facts = facts
 
     def tick(self, now: float) -> None:
-        """Renew every delivery whose last sign of life is a third of ``ack_wait`` old."""
-        oldest = now - renewal_period(self._pipeline.ack_wait) * 0.75
-        lapsed = now - self._pipeline.ack_wait
-        renewed = 0
-        for delivery in list(self._pipeline.held):
-            if lapsed < delivery.renewed <= oldest:
-                delivery.renew(now)
-                renewed += 1
-        if renewed:
-            self._facts.renewed(renewed)
+        """Renew what is halfway to its end."""
+        late = due(self._pipeline, now, self._pipeline.ack_wait / 2)
+        for delivery in late:
+            delivery.renew(now)
+        if late:
+            self.count(late)
+
+    def count(self, renewed: list[Delivery]) -> None:
+        """Tell of renewals; on the loop."""
+        for way, facts in self._facts.items():
+            if count := sum(one.way == way for one in renewed):
+                facts.renewed(count)
