@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import NotFound
 from glam_shared.messaging.headers import NATS_SCHEDULE, read_moment
-from glam_worker.jetstream.stored_letters import read_header_block
+from glam_shared.messaging.wire import read_headers
 
 _LATE = timedelta(seconds=10)
 """The server keeps a schedule to within 250 ms; it may be electing a leader."""
@@ -74,7 +74,7 @@ class ParkedEvents:
         except NotFound:
             return None
         block = base64.b64decode(answer["message"].get("hdrs") or "")
-        return read_moment(read_header_block(block).get(NATS_SCHEDULE, "").removeprefix("@at "))
+        return read_moment(read_headers(block).get(NATS_SCHEDULE, "").removeprefix("@at "))
 
 
 def _handler(subject: str) -> str:
