@@ -14,6 +14,7 @@ from typing import Protocol
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.consumers import ConsumerRef
+from glam_worker.jetstream.outbox import Outbox
 from glam_worker.runtime.protocols import Way
 
 NAK = "-NAK"
@@ -29,16 +30,11 @@ class Tells(Protocol):
     created: int
     """When the stream was created, in ns since the epoch: its carriers are named by it."""
     ack_wait: float
+    outbox: Outbox
 
     @property
     def live(self) -> bool:
         """Whether the connection is up and the consumer was verified on it."""
-
-    def tell(self, reply: str, body: str) -> None:
-        """Send now; call only while live."""
-
-    def tell_after_keeper(self, reply: str, body: str) -> None:
-        """The same, behind what the lease keeper sent over its own connection."""
 
     async def wait_live(self) -> bool:
         """True as soon as live; False when the consumer is gone for good."""
@@ -159,7 +155,7 @@ class JetStreamDelivery:
         if not self._source.live:
             return False
         self._settled = True
-        self._source.tell(self._reply, "")
+        self._source.outbox.ack(self._reply)
         return True
 
     async def acked(self) -> bool:
@@ -176,9 +172,9 @@ class JetStreamDelivery:
             return False
         self._settled = True  # before ``kept`` is looked at: see ``sign_of_life``
         if delay > 0 and getattr(self, "kept", False):
-            self._source.tell_after_keeper(self._reply, _nak(delay))
+            self._source.outbox.send_after_keeper(self._reply, _nak(delay))
         else:
-            self._source.tell(self._reply, _nak(delay))
+            self._source.outbox.send(self._reply, _nak(delay))
         return True
 
     def sign_of_life(self) -> tuple[str, str] | None:
@@ -196,7 +192,7 @@ class JetStreamDelivery:
         """Start ``ack_wait`` anew at the server."""
         if self._source.live and not self._settled:
             self.renewed = now
-            self._source.tell(self._reply, IN_PROGRESS)
+            self._source.outbox.send(self._reply, IN_PROGRESS)
 
 
 def _nak(delay: float) -> str:

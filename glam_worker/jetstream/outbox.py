@@ -12,6 +12,10 @@ _GAP = 0.001
 """Seconds between two writes of acks under load: a system call costs more than ten acks."""
 
 
+_ACK_END = " 0\r\n\r\n"
+_NEXT_ACK = f"{_ACK_END}PUB "
+
+
 class Outbox:
     """Collects publishes and writes them together.
 
@@ -25,10 +29,17 @@ class Outbox:
     def __init__(self, client: JetStreamClient, keeper: LeaseLine | None = None) -> None:
         self._client = client
         self._keeper = keeper
+        self._acked: list[str] = []
         self._commands: list[str] = []
         self._epoch = 0
         self._written = 0.0
         self._planned: asyncio.Handle | None = None
+
+    def ack(self, subject: str) -> None:
+        """Publish nothing, which is an ack (ADR-15), within a millisecond."""
+        self._acked.append(subject)
+        if self._planned is None:
+            self._plan()
 
     def send(self, subject: str, body: str) -> None:
         """Publish ``body`` (ASCII) within a millisecond."""
@@ -62,6 +73,9 @@ class Outbox:
             self._planned.cancel()
             self._planned = None
         commands, self._commands = self._commands, []
+        if self._acked:
+            commands.append(f"PUB {_NEXT_ACK.join(self._acked)}{_ACK_END}")
+            self._acked = []
         if commands and self._client.is_connected() and self._epoch == self._client.epoch:
             self._written = time.monotonic()
             client_internals.write(self._client.client, "".join(commands).encode())

@@ -58,7 +58,8 @@ class PullSource:
         self.reason: str | None = None
         """Why it does not pull; None while it does."""
         self._client = client
-        self._outbox = outbox
+        self.outbox = outbox
+        self.tell_ack = outbox.ack
         self._credits = credit
         self._credit = credit.of(consumer.way)
         self._offer = offer
@@ -114,14 +115,6 @@ class PullSource:
 
     # --- settlements (see delivery.Tells) ---
 
-    def tell(self, reply: str, body: str) -> None:
-        """Send a settlement at the end of this turn of the loop."""
-        self._outbox.send(reply, body)
-
-    def tell_after_keeper(self, reply: str, body: str) -> None:
-        """Send what must not overtake the lease keeper's sign of life."""
-        self._outbox.send_after_keeper(reply, body)
-
     async def wait_live(self) -> bool:
         """True as soon as settlements can be told; False when the consumer is gone."""
         while not self.live:
@@ -147,7 +140,7 @@ class PullSource:
             self._heard = time.monotonic()
         batch = self._credits.take(self.way)
         if batch:
-            self._outbox.request(self._subject, *self._requests.new(self._inbox, batch))
+            self.outbox.request(self._subject, *self._requests.new(self._inbox, batch))
 
     # --- taking ---
 
