@@ -64,8 +64,7 @@ class PullSource:
         self._credit = credit.of(consumer.way)
         self._offer = offer
         self._drop = drop
-        self._subject = ""
-        self._inbox = ""
+        self._subject = self._inbox = ""
         self._inbox_epoch = 0
         self._subscription: Subscription | None = None
         self._heard = 0.0
