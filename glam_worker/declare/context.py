@@ -11,16 +11,6 @@ from pydantic import BaseModel
 from glam_shared.logging import ServiceLogger
 
 
-class Emitter(Protocol):
-    """Publishes on behalf of one run."""
-
-    async def publish(self, subject: str, payload: BaseModel, key: str | None) -> str:
-        """Publish and await the PubAck; the event id."""
-
-    def publish_sync(self, subject: str, payload: BaseModel, key: str | None) -> str:
-        """The same from a handler's thread."""
-
-
 class EventContext(Protocol):
     """One event in one run. On the lane, everything is the origin's, but for ``attempt``."""
 

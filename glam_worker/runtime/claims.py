@@ -79,6 +79,8 @@ class Claims:
         held = await self._claim(run)
         try:
             await handle()
+            if run.emission is not None:
+                run.emission.check()  # a failed run leaves no *done* behind
         except BaseException:
             with contextlib.suppress(InfrastructureError):  # it would hide what the run meant
                 await self._store.give_up(held.key, held.revision)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import uuid
 from collections import Counter
-from typing import Protocol
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
@@ -27,6 +31,23 @@ class _Cause(Protocol):
     def handler(self) -> Handler: ...
 
 
+class NotAwaitedError(RuntimeError):
+    """A handler returned without awaiting what it published: nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Publishing:
+    """What ``event.publish()`` returned, and where it was called."""
+
+    publishing: Coroutine[Any, Any, str]
+    subject: str
+    place: str
+
+    def is_forgotten(self) -> bool:
+        """Whether nobody has begun to await it."""
+        return inspect.getcoroutinestate(self.publishing) == inspect.CORO_CREATED
+
+
 class Emission:
     """Publishes on behalf of one run.
 
@@ -42,6 +63,35 @@ class Emission:
         self._publisher = publisher
         self._loop = loop
         self._published: Counter[tuple[str, bytes]] = Counter()
+        self._given_out: list[_Publishing] = []
+
+    def begun(
+        self, subject: str, payload: BaseModel, key: str | None, caller: FrameType
+    ) -> Coroutine[Any, Any, str]:
+        """What ``caller`` is to await; whether it did is known at the end of the run."""
+        publishing = self.publish(subject, payload, key)
+        if self._given_out and not self._given_out[-1].is_forgotten():
+            self._given_out.pop()
+        place = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+        self._given_out.append(_Publishing(publishing, subject, place))
+        return publishing
+
+    def check(self) -> None:
+        """Raise NotAwaitedError if the handler returned without awaiting what it published."""
+        forgotten = [one for one in self._given_out if one.is_forgotten()]
+        if forgotten:
+            scheduled = [task.get_coro() for task in asyncio.all_tasks(self._loop)]
+            forgotten = [one for one in forgotten if one.publishing not in scheduled]
+        self._given_out.clear()
+        for one in forgotten:
+            one.publishing.close()
+        if forgotten:
+            first = forgotten[0]
+            raise NotAwaitedError(
+                f"{self._cause.handler.function.__name__}() did not await event.publish() to "
+                f"{first.subject} at {first.place}: nothing was published; write "
+                "`await event.publish(...)`"
+            )
 
     async def publish(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
         """Publish and await the PubAck; the event id. Raises what the publisher raises."""

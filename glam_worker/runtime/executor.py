@@ -77,7 +77,7 @@ class Executor:
         """
         CURRENT.set(run)
         set_correlation_context(run.correlation_id)
-        return begin(self._work(run))
+        return begin(self._work(run), run)
 
     def _plain(self, run: Run) -> Coroutine[Any, Any, Any]:
         """The handler's coroutine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
@@ -14,7 +15,7 @@ from pydantic import BaseModel
 
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import EventEnvelope
-from glam_worker.declare.context import Emitter, EventContext
+from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
 from glam_worker.runtime.emission import Emission, on_loop
 from glam_worker.runtime.protocols import Delivery, Publisher
@@ -38,7 +39,7 @@ class Surroundings:
 class Run(EventContext):
     """One event in one run; see ``EventContext`` for what each property means."""
 
-    __slots__ = ("_emission", "_envelope", "_surroundings", "delivery", "expires")
+    __slots__ = ("_envelope", "_surroundings", "delivery", "emission", "expires")
 
     def __init__(
         self,
@@ -52,7 +53,8 @@ class Run(EventContext):
         """When the timeout ends the run, by the monotonic clock."""
         self._envelope = envelope
         self._surroundings = surroundings
-        self._emission: Emitter | None = None
+        self.emission: Emission | None = None
+        """What it publishes with; None as long as it publishes nothing."""
 
     @property
     def handler(self) -> Handler:
@@ -138,12 +140,12 @@ class Run(EventContext):
                 f"{self.handler.name}() is a plain def, which cannot await: use "
                 "event.publish_sync(...)"
             )
-        return self._emitter().publish(subject, payload, key)
+        return self._emitter().begun(subject, payload, key, sys._getframe(1))
 
     def publish_sync(self, subject: str, payload: BaseModel, key: str | None = None) -> str:
         return self._emitter().publish_sync(subject, payload, key)
 
-    def _emitter(self) -> Emitter:
-        if self._emission is None:
-            self._emission = Emission(self, self._surroundings.publisher, self._surroundings.loop)
-        return self._emission
+    def _emitter(self) -> Emission:
+        if self.emission is None:
+            self.emission = Emission(self, self._surroundings.publisher, self._surroundings.loop)
+        return self.emission

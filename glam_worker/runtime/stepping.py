@@ -10,7 +10,22 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from contextvars import Context
 from types import coroutine
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+
+class Emission(Protocol):
+    """What a run publishes."""
+
+    def check(self) -> None:
+        """Raise if the handler returned without awaiting it."""
+
+
+class Stepped(Protocol):
+    """The run whose coroutine it is."""
+
+    @property
+    def emission(self) -> Emission | None:
+        """What it publishes with; None if it published nothing."""
 
 
 class Waiting(NamedTuple):
@@ -18,20 +33,23 @@ class Waiting(NamedTuple):
 
     work: Coroutine[Any, Any, Any]
     waits_for: Any
+    run: Stepped
 
 
-def begin(work: Coroutine[Any, Any, Any]) -> Waiting | None:
+def begin(work: Coroutine[Any, Any, Any], run: Stepped) -> Waiting | None:
     """Take the first step, in the present context; None if it was the last one, too."""
     try:
-        return Waiting(work, work.send(None))
+        return Waiting(work, work.send(None), run)
     except StopIteration:
+        if run.emission is not None:
+            run.emission.check()
         return None
 
 
 @coroutine
 def finish(waiting: Waiting, context: Context) -> Generator[Any, Any, None]:
     """Await the rest of what has begun, within ``context``."""
-    work, waits_for = waiting
+    work, waits_for, run = waiting
     while True:
         try:
             try:
@@ -41,4 +59,6 @@ def finish(waiting: Waiting, context: Context) -> Generator[Any, Any, None]:
             else:
                 waits_for = context.run(work.send, sent)
         except StopIteration:
+            if run.emission is not None:
+                run.emission.check()
             return

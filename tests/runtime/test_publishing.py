@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from glam_shared.messaging import Subjects
-from glam_worker import EventContext, Retry
+from glam_worker import EventContext, Retry, RetryPolicy
 from glam_worker.testing import WorkerFactory
 
 PLACED = "evt.order.placed.v1"
@@ -52,6 +55,58 @@ async def test_publish_returns_the_id_of_the_stored_event(worker: WorkerFactory)
         (billed,) = await bench.published()
 
     assert returned == [billed.event_id]
+
+
+async def forgets(order: Order, event: EventContext) -> None:
+    """Forgets to await."""
+    event.publish(BILLED, order)  # type: ignore[unused-coroutine] # noqa: RUF100
+
+
+async def forgets_after_waiting(order: Order, event: EventContext) -> None:
+    """Waits, awaits one, forgets another."""
+    await event.publish(SHIPPED, order)
+    event.publish(BILLED, order)  # type: ignore[unused-coroutine]
+
+
+@pytest.mark.parametrize("handler", [forgets, forgets_after_waiting])
+@pytest.mark.parametrize("idempotent", [False, True])
+async def test_a_publish_that_is_not_awaited_fails_the_run(
+    worker: WorkerFactory, handler: Callable[..., Any], idempotent: bool
+) -> None:
+    """Nothing was published, so the event is not handled: the error names handler and line."""
+    worker.on(PLACED, Order, retry=RetryPolicy(attempts=2), idempotent=idempotent)(handler)
+    with warnings.catch_warnings(action="error"):
+        async with worker() as bench:
+            last = await bench.finished(await bench.publish(PLACED, Order()))
+            (letter,) = await bench.dead_letters()
+
+    line = handler.__code__.co_firstlineno + (2 if handler is forgets else 3)
+    assert (last.reason, last.attempt) == ("exhausted", 2)
+    assert letter.about.error == "NotAwaitedError"
+    assert letter.about.message.startswith(
+        f"{handler.__name__}() did not await event.publish() to {BILLED} at {__file__}:{line}: "
+    )
+
+
+async def test_publishing_side_by_side_is_awaited(worker: WorkerFactory) -> None:
+    """``gather``, a later await and a task of the handler's own are no mistake."""
+    tasks: list[asyncio.Task[str]] = []
+
+    @worker.on(PLACED, Order)
+    async def bill(order: Order, event: EventContext) -> None:
+        await asyncio.gather(*(event.publish(BILLED, Order(number=n)) for n in range(9)))
+        first = event.publish(SHIPPED, Order(number=1))
+        await event.publish(SHIPPED, Order(number=2))
+        await first
+        tasks.append(asyncio.create_task(event.publish(SHIPPED, Order(number=3))))
+
+    async with worker() as bench:
+        last = await bench.finished(await bench.publish(PLACED, Order()))
+        await asyncio.gather(*tasks)
+        stored = await bench.published()
+
+    assert (last.outcome, last.attempt) == ("ack", 1)
+    assert len(stored) == 12
 
 
 async def test_a_second_run_does_not_publish_twice(worker: WorkerFactory) -> None:
