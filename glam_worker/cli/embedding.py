@@ -18,8 +18,12 @@ USUAL_PORT = 4222
 
 @contextlib.contextmanager
 def own_server(settings: Settings) -> Iterator[Settings]:
-    """The settings to connect with: those of an embedded server, if it is asked for."""
+    """The settings to connect with: those of an embedded server, if it is asked for.
+
+    Raises ConfigurationError for credentials and certificates that cannot be read.
+    """
     if not settings.embedded:
+        settings.check_files()
         yield settings
         return
     with embedded_server() as server:

@@ -1,6 +1,7 @@
 """The settings: the only place that reads the environment.
 
-``model`` what there is, ``sources`` where it is read from, ``problems`` wrong values in words.
+``model`` what there is, ``sources`` where it is read from, ``files`` what they name on disk,
+``problems`` wrong values in words.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ from pydantic_settings import (
 
 from glam_shared.errors import ConfigurationError
 from glam_shared.messaging.server_address import split_servers
-from glam_worker.settings.problems import Allowed, explained
+from glam_worker.settings.files import unreadable
+from glam_worker.settings.problems import Allowed, described, explained
 from glam_worker.settings.sources import (
     DOTENV,
     DOTENV_ENCODING,
@@ -187,16 +188,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
+        wrong = []
         if bool(self.nats_tls_cert) != bool(self.nats_tls_key):
-            raise ValueError(
+            wrong.append(
                 "GLAM_NATS_TLS_CERT and GLAM_NATS_TLS_KEY go together; set both, or neither"
             )
         names = (self.events_stream, self.retry_stream, self.dlq_stream)
         if len(set(names)) < len(names):
-            raise ValueError(
+            wrong.append(
                 "GLAM_EVENTS_STREAM, GLAM_RETRY_STREAM and GLAM_DLQ_STREAM are "
                 f"{', '.join(names)}; give each a name of its own"
             )
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return self
 
     @classmethod
@@ -230,7 +234,11 @@ class Settings(BaseSettings):
         ]
 
     def connection(self) -> dict[str, Any]:
-        """What ``JetStreamClient.connect`` is to be given, but for ``name`` and ``timeout``."""
+        """What ``JetStreamClient.connect`` is to be given, but for ``name`` and ``timeout``.
+
+        Raises what ``check_files`` raises.
+        """
+        self.check_files()
         return {
             "servers": self.nats_servers,
             "user": self.nats_user,
@@ -244,6 +252,14 @@ class Settings(BaseSettings):
             "inbox_prefix": self.nats_inbox_prefix,
             "domain": self.js_domain,
         }
+
+    def check_files(self) -> None:
+        """Raise ConfigurationError with one line for each file that is named and unreadable."""
+        named = {name: _revealed(getattr(self, name)) for name in _OF_OTHER_SERVERS}
+        origins = self.origins()
+        lines = [f"{described(name, origins[name])} {said}" for name, said in unreadable(named)]
+        if lines:
+            raise ConfigurationError("\n".join(lines))
 
     def at(self, server: str) -> Settings:
         """These settings for a server that asks for no credentials and no TLS."""
@@ -264,8 +280,8 @@ _OF_OTHER_SERVERS = (
 )
 
 
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
+def _revealed(value: SecretStr | str | None) -> str | None:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _unreadable(error: OSError | UnicodeDecodeError) -> str:

@@ -61,6 +61,22 @@ def test_embedded_server_of_another_run_is_not_shared(project: Path) -> None:
         assert f"--servers {worker.server}" in ended.err
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_files_that_are_not_there_are_told_at_start(project: Path, processes: str) -> None:
+    """Credentials and certificates are looked at before the server asks for them: one line each."""
+    env = {"GLAM_NATS_CREDENTIALS": "/absent.creds", "GLAM_NATS_TLS_CA": str(project)}
+    (project / ".env").write_text("GLAM_NATS_NKEY_SEED=absent.seed\n")
+    run = ("run", "shop.handlers", "--processes", processes)
+    ended = glam(*run, "--servers", "nats://127.0.0.1:9", cwd=project, env=env)
+    assert ended.code == 2
+    assert ended.out == ""
+    credentials, ca, seed = ended.err.splitlines()
+    assert credentials.startswith("glam-worker: GLAM_NATS_CREDENTIALS is '/absent.creds', which ")
+    assert "cannot be read: No such file" in credentials
+    assert f"GLAM_NATS_TLS_CA is '{project}', which cannot be read: Is a directory" in ca
+    assert "GLAM_NATS_NKEY_SEED in .env is neither an nkey seed nor the path of a file" in seed
+
+
 def test_embedded_server_needs_no_credentials(project: Path) -> None:
     """Credentials meant for other servers do not get in the way of our own."""
     env = {"GLAM_NATS_CREDENTIALS": "/absent.creds", "GLAM_NATS_TLS_CA": "/absent.pem"}

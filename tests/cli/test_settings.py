@@ -145,6 +145,15 @@ def test_all_wrong_variables_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -
     assert [line.split()[0] for line in problems()] == [variable_of(name) for name in WRONG]
 
 
+def test_all_that_does_not_fit_together_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a key pair and one stream for two purposes: both at once."""
+    monkeypatch.setenv("GLAM_NATS_TLS_CERT", "cert.pem")
+    monkeypatch.setenv("GLAM_DLQ_STREAM", "GLAM_EVENTS")
+    first, second = problems()
+    assert "GLAM_NATS_TLS_KEY" in first
+    assert "GLAM_DLQ_STREAM" in second
+
+
 def test_wrong_flag_names_the_flag() -> None:
     """A wrong argument is named as the flag that gave it, with its variable."""
     assert problems(http_port=70_000) == [
