@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Protocol
 
 from glam_shared.messaging import JetStreamClient, client_internals
-from glam_worker.jetstream.lease_line import LeaseLine
 
 _GAP = 0.001
 """Seconds between two writes of acks under load: a system call costs more than ten acks."""
@@ -14,6 +14,13 @@ _GAP = 0.001
 
 _ACK_END = " 0\r\n\r\n"
 _NEXT_ACK = f"{_ACK_END}PUB "
+
+
+class Keeper(Protocol):
+    """The lease keeper, which has a connection of its own."""
+
+    def tell(self, subject: str, body: str) -> bool:
+        """Send behind its signs of life; False where there is no connection."""
 
 
 class Outbox:
@@ -26,7 +33,7 @@ class Outbox:
     a settlement that arrived later could complete another event of the same sequence.
     """
 
-    def __init__(self, client: JetStreamClient, keeper: LeaseLine | None = None) -> None:
+    def __init__(self, client: JetStreamClient, keeper: Keeper | None = None) -> None:
         self._client = client
         self._keeper = keeper
         self._acked: list[str] = []
