@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from glam_worker.cli import check, config, dev, permissions, publish, run, version
+from glam_worker.cli import check, config, dev, doctor, permissions, publish, run, version
 from glam_worker.cli.dlq import listing, show
 
 _WIDE = 10_000
@@ -56,6 +56,7 @@ app.command("run", rich_help_panel=WORK)(run.run)
 app.command("dev", rich_help_panel=WORK)(dev.dev)
 app.command("check", rich_help_panel=WORK)(check.check)
 app.command("publish", rich_help_panel=EVENTS)(publish.publish)
+app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("permissions", rich_help_panel=LOOK)(permissions.permissions)
 app.add_typer(dlq, rich_help_panel=OPERATE)
 app.command("config", rich_help_panel=LOOK)(config.config)

@@ -1,0 +1,254 @@
+"""Looks at the server and takes the snapshot. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging.broker_errors import NotFound, PermissionDenied
+from glam_worker.doctor.monitoring import read_monitor
+from glam_worker.doctor.snapshot import (
+    Durable,
+    Letters,
+    Monitor,
+    Names,
+    Overdue,
+    Parked,
+    Snapshot,
+    Stream,
+)
+from glam_worker.doctor.trying import tried
+from glam_worker.jetstream.stored_letters import read_header_block
+from glam_worker.settings import Settings
+from glam_worker.topology.specs import DLQ_SUBJECTS
+
+_AT_ONCE = 16
+_LOOKED_AT = 1000
+"""Parked retries that are looked at, the oldest: one request each."""
+_LATE = 60.0
+"""Seconds: the server fires within 0.25 s, within seconds where a hundred thousand are due."""
+_SHOWN = 10
+_ADVISORY = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
+_BUCKETS = ("KV_", "OBJ_")
+
+
+async def gather(
+    client: JetStreamClient, settings: Settings, service: str | None, monitors: Sequence[str] = ()
+) -> Snapshot:
+    """All that the checks look at. Raises BrokerError when the server does not answer."""
+    return await _Gathering(client, settings, service).snapshot(monitors)
+
+
+class _Gathering:
+    def __init__(self, client: JetStreamClient, settings: Settings, service: str | None) -> None:
+        self._client = client
+        self._settings = settings
+        self._service = service
+        self._unseen: list[str] = []
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def snapshot(self, monitors: Sequence[str]) -> Snapshot:
+        settings, client = self._settings, self._client
+        names = Names(settings.events_stream, settings.retry_stream, settings.dlq_stream)
+        account = await self._ask("INFO") or {}
+        streams = await self._streams()
+        first = Snapshot(
+            names=names,
+            service=self._service,
+            concurrency=settings.concurrency,
+            version=client.server_version,
+            max_payload=client.max_payload,
+            clock_offset=client.clock_offset,
+            account=account,
+            streams=streams,
+            durables=await self._durables(streams),
+            monitors=await self._monitors(monitors),
+        )
+        return await self._closer(first)
+
+    async def _closer(self, seen: Snapshot) -> Snapshot:
+        """What to look at depends on what there is."""
+        parked, letters, given_up = await asyncio.gather(
+            self._parked(seen), self._letters(seen), self._given_up(seen)
+        )
+        tries = await tried(self._client, seen)
+        return replace(
+            seen,
+            parked=parked,
+            letters=letters,
+            given_up=given_up,
+            tries=tries,
+            unseen=tuple(self._unseen),
+        )
+
+    # --- asking ---
+
+    async def _ask(self, operation: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer; None for what is not there, or may not be asked, which is noted."""
+        async with self._at_once:
+            try:
+                return await self._client.api(operation, body)
+            except PermissionDenied as denied:
+                if denied.operation not in self._unseen:
+                    self._unseen.append(denied.operation)
+            except NotFound:
+                pass
+        return None
+
+    async def _pages(self, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:
+        """What a paged list has, from its first page to its last."""
+        offset, total = 0, 1
+        while offset < total:
+            answer = await self._ask(operation, {"offset": offset})
+            found = (answer or {}).get(key) or []
+            for one in found:
+                yield one
+            if not found:
+                return
+            offset, total = offset + len(found), int(answer.get("total") or 0)
+
+    async def _message(self, stream: str, which: dict[str, Any]) -> dict[str, Any] | None:
+        answer = await self._ask(f"STREAM.MSG.GET.{stream}", which)
+        return None if answer is None else dict(answer["message"])
+
+    def _age(self, message: dict[str, Any]) -> float:
+        stored = datetime.fromisoformat(message["time"])
+        return max(0.0, (self._client.server_time() - stored).total_seconds())
+
+    # --- streams and durables ---
+
+    async def _streams(self) -> tuple[Stream, ...]:
+        """All of the account; where they may not be listed, those that may be asked for."""
+        listed = [Stream(one) async for one in self._pages("STREAM.LIST", "streams")]
+        if listed:
+            return tuple(listed)
+        names = (await self._ask("STREAM.NAMES") or {}).get("streams") or []
+        answers = await asyncio.gather(*(self._ask(f"STREAM.INFO.{name}") for name in names))
+        return tuple(Stream(answer) for answer in answers if answer is not None)
+
+    async def _durables(self, streams: Sequence[Stream]) -> tuple[Durable, ...]:
+        watched = [stream for stream in streams if not stream.name.startswith(_BUCKETS)]
+        lists = await asyncio.gather(*(self._durables_of(stream) for stream in watched))
+        return tuple(durable for found in lists for durable in found)
+
+    async def _durables_of(self, stream: Stream) -> list[Durable]:
+        pages = self._pages(f"CONSUMER.LIST.{stream.name}", "consumers")
+        found = [Durable(one) async for one in pages]
+        wanted = [d for d in found if d.owner is None or self._service in (None, d.owner[0])]
+        return [Durable(d.answer, await self._oldest(stream, d)) for d in wanted]
+
+    async def _oldest(self, stream: Stream, durable: Durable) -> float | None:
+        if durable.owner is None or not durable.backlog or not stream.max_age:
+            return None
+        floor = int((durable.answer.get("ack_floor") or {}).get("stream_seq") or 0)
+        which = {"seq": floor + 1, "next_by_subj": durable.filters[0]}
+        message = await self._message(stream.name, which)
+        return None if message is None else self._age(message)
+
+    # --- retries ---
+
+    async def _parked(self, seen: Snapshot) -> Parked:
+        stream = seen.retry_stream
+        if stream is None:
+            return Parked()
+        overdue: list[Overdue] = []
+        looked_at, first = 0, 1
+        subject = f"retry.wait.{self._service or '*'}.>"
+        while looked_at < _LOOKED_AT:
+            message = await self._message(stream.name, {"seq": first, "next_by_subj": subject})
+            if message is None:
+                break
+            looked_at, first = looked_at + 1, int(message["seq"]) + 1
+            late = self._late(message)
+            if late > _LATE:
+                overdue.append(Overdue(str(message["subject"]), late))
+        due = await self._due(stream.name)
+        return Parked(looked_at, looked_at < _LOOKED_AT, tuple(overdue), due)
+
+    def _late(self, message: dict[str, Any]) -> float:
+        """Seconds since it was due; below 0 when it is not."""
+        headers = read_header_block(base64.b64decode(message.get("hdrs") or ""))
+        schedule = headers.get("Nats-Schedule", "")
+        try:
+            due = datetime.fromisoformat(schedule.removeprefix("@at ").strip())
+            return (self._client.server_time() - due).total_seconds()
+        except (ValueError, TypeError):
+            return -1.0
+
+    async def _due(self, stream: str) -> dict[tuple[str, str], int]:
+        answer = await self._ask(f"STREAM.INFO.{stream}", {"subjects_filter": "retry.due.>"})
+        subjects = ((answer or {}).get("state") or {}).get("subjects") or {}
+        parts = {tuple(subject.split(".")): int(count) for subject, count in subjects.items()}
+        return {(part[2], part[3]): count for part, count in parts.items() if len(part) == 4}
+
+    # --- letters ---
+
+    async def _letters(self, seen: Snapshot) -> Letters:
+        stream = seen.letters_stream
+        if stream is None:
+            return Letters()
+        wanted = {"subjects_filter": DLQ_SUBJECTS[0]}
+        answer = await self._ask(f"STREAM.INFO.{stream.name}", wanted)
+        subjects = ((answer or {}).get("state") or {}).get("subjects") or {}
+        oldest = await self._message(stream.name, {"seq": 1, "next_by_subj": DLQ_SUBJECTS[0]})
+        return Letters(sum(subjects.values()), self._age(oldest) if oldest else 0.0)
+
+    # --- what a max_deliver gave up ---
+
+    async def _given_up(self, seen: Snapshot) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Sequences, where something tells them: a stream of advisories, or a work queue."""
+        concerned = [durable for durable in seen.durables if durable.given_up]
+        known = await asyncio.gather(*(self._sequences(durable, seen) for durable in concerned))
+        return {
+            (durable.stream, durable.name): sequences
+            for durable, sequences in zip(concerned, known, strict=True)
+            if sequences
+        }
+
+    async def _sequences(self, durable: Durable, seen: Snapshot) -> tuple[int, ...]:
+        stream = seen.stream(durable.stream)
+        if stream is not None and stream.config.get("retention") == "workqueue":
+            if durable.count("num_ack_pending"):
+                return ()
+            return await self._left_behind(durable)
+        subject = f"{_ADVISORY}.{durable.stream}.{durable.name}"
+        holding = next((one for one in seen.streams if one.holds(subject)), None)
+        return () if holding is None else await self._advised(holding.name, subject, durable)
+
+    async def _left_behind(self, durable: Durable) -> tuple[int, ...]:
+        """What a work queue still has of what was given out, and nobody holds."""
+        found: list[int] = []
+        last = int((durable.answer.get("delivered") or {}).get("stream_seq") or 0)
+        first = 1
+        while len(found) < _SHOWN:
+            which = {"seq": first, "next_by_subj": durable.filters[0]}
+            message = await self._message(durable.stream, which)
+            if message is None or int(message["seq"]) > last:
+                break
+            found.append(int(message["seq"]))
+            first = found[-1] + 1
+        return tuple(found)
+
+    async def _advised(self, stream: str, subject: str, durable: Durable) -> tuple[int, ...]:
+        found: list[int] = []
+        first = 1
+        while len(found) < _SHOWN:
+            message = await self._message(stream, {"seq": first, "next_by_subj": subject})
+            if message is None:
+                break
+            first = int(message["seq"]) + 1
+            sequence = int(json.loads(base64.b64decode(message["data"]))["stream_seq"])
+            if await self._message(durable.stream, {"seq": sequence}) is not None:
+                found.append(sequence)
+        return tuple(dict.fromkeys(found))
+
+    async def _monitors(self, urls: Sequence[str]) -> tuple[Monitor, ...]:
+        ca = self._settings.nats_tls_ca
+        reads = (asyncio.to_thread(read_monitor, url, ca) for url in urls)
+        return tuple(await asyncio.gather(*reads))

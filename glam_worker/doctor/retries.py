@@ -1,0 +1,94 @@
+"""Checks of where retries are parked, and of how they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glam_worker.declare.filters import overlaps
+from glam_worker.doctor.findings import Finding, error, warning
+from glam_worker.doctor.snapshot import Snapshot
+from glam_worker.topology.drift import retry_stream_problems
+
+
+def retry_stream(seen: Snapshot) -> Iterator[Finding]:
+    """It must exist, allow schedules, and have no limit."""
+    stream = seen.retry_stream
+    if stream is None:
+        if seen.ours:
+            yield error(
+                f"stream {seen.names.retry}",
+                "does not exist",
+                "no retry can be parked: failed events run again every 30 s",
+                "restart a worker, which creates it; what was parked is gone with the old one",
+            )
+        return
+    for problem in retry_stream_problems(dict(stream.answer)):
+        found, _, remedy = problem.removeprefix(f"{stream.thing} ").rpartition("; ")
+        yield error(
+            stream.thing, found, "a worker does not start with it", f"{remedy}; glam-worker plan"
+        )
+
+
+def retry_copies(seen: Snapshot) -> Iterator[Finding]:
+    """A mirror or source of waiting schedules takes them out."""
+    for stream in seen.streams:
+        copied = [stream.config.get("mirror") or {}, *(stream.config.get("sources") or [])]
+        if any(source.get("name") == seen.names.retry for source in copied):
+            yield error(
+                stream.thing,
+                f"mirrors or sources {seen.names.retry}",
+                "parked retries are taken out before they are due: they are lost",
+                f"delete {stream.name}, or remove the source from it",
+            )
+
+
+def retry_consumers(seen: Snapshot) -> Iterator[Finding]:
+    """The ack of a consumer that is given a waiting retry cancels it."""
+    for durable in seen.durables:
+        if durable.stream != seen.names.retry:
+            continue
+        if any(overlaps(subject, "retry.wait.>") for subject in durable.filters):
+            yield error(
+                durable.thing,
+                f"is given {', '.join(durable.filters)}",
+                "its acks cancel parked retries: they are lost",
+                f"nats consumer rm {durable.stream} {durable.name}",
+            )
+
+
+def overdue_retries(seen: Snapshot) -> Iterator[Finding]:
+    """A schedule that did not fire."""
+    overdue = sorted(seen.parked.overdue, key=lambda one: -one.late)
+    if overdue:
+        of = "" if seen.parked.all_seen else f" of the oldest {seen.parked.looked_at}"
+        yield error(
+            f"stream {seen.names.retry}",
+            f"holds {len(overdue)}{of} parked retries that did not come back, the latest "
+            f"{overdue[0].late:.0f} s late ({overdue[0].subject})",
+            "the server's scheduler did not fire: these events are not worked",
+            f"nats stream cluster step-down {seen.names.retry}, or restart its server: it fires "
+            "what is overdue when it starts",
+        )
+
+
+def lanes(seen: Snapshot) -> Iterator[Finding]:
+    """What is due waits for its lane; a handler has two durables."""
+    owned = {durable.owner for durable in seen.ours}
+    for (service, handler), count in sorted(seen.parked.due.items()):
+        if (service, handler, "lane") not in owned and seen.service in (None, service):
+            yield warning(
+                f"handler {handler} of service {service}",
+                f"has {count} retries or replays due and no lane",
+                "they wait until a worker that declares it starts; the handler may be gone",
+                "start its worker, or move them: glam-worker apply --move OLD=NEW",
+            )
+    mains = {owner[:2] for owner in owned if owner and owner[2] == "main"}
+    lanes = {owner[:2] for owner in owned if owner and owner[2] == "lane"}
+    for service, handler in sorted(mains ^ lanes):
+        missing = "lane" if (service, handler) in mains else "main"
+        yield warning(
+            f"handler {handler} of service {service}",
+            f"has no durable for its {missing} way",
+            "its retries do not come back" if missing == "lane" else "it gets no events",
+            "glam-worker plan shows what would be done; decide with apply --recreate",
+        )

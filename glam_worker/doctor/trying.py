@@ -1,0 +1,110 @@
+"""Tries what a worker does, so that nothing of it takes effect: is it allowed?
+
+* requests of the API without the subject for an answer, which the server drops;
+* an in-progress ack of a delivery that does not exist;
+* messages for a stream of another name (``Nats-Expected-Stream``), which none stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from glam_shared.messaging import JetStreamClient, client_internals
+from glam_shared.messaging.broker_errors import BrokerError, PermissionDenied
+from glam_shared.messaging.letter_parts import letter_subject
+from glam_shared.messaging.wire import header_block, publish_command, subject_bytes
+from glam_worker.doctor.snapshot import Durable, Snapshot, Tries
+from glam_worker.topology.specs import wait_subject
+
+_NOWHERE = "no.such.stream"
+"""No stream can have a name with dots."""
+_EXPECTED = "Nats-Expected-Stream"
+_NO_DELIVERY = "1.0.0.1.0"
+"""Deliveries, sequences, time and backlog of a delivery that cannot be: sequences begin at 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One publish."""
+
+    subject: str
+    purpose: str
+    body: bytes = b"{"
+    stored: bool = False
+    """Whether a stream would take it, were it not for the stream expected."""
+
+
+async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
+    """Which of a worker's requests are allowed. Raises BrokerError when the connection breaks."""
+    tries = {one.subject: one for one in worker_tries(client, seen)}
+    if not tries:
+        return Tries()
+    denied: set[str] = set()
+    unwatch = client.watch_denials(lambda denial: denied.add(denial.operation))
+    try:
+        for one in tries.values():
+            _send(client, one)
+        await _answered(client)
+    finally:
+        unwatch()
+    refused = {s for s in tries if f"publish to {s.lower()}" in denied}
+    return Tries(
+        allowed=tuple(subject for subject in tries if subject not in refused),
+        denied=tuple((s, tries[s].purpose) for s in tries if s in refused),
+    )
+
+
+def worker_tries(client: JetStreamClient, seen: Snapshot) -> Iterator[Try]:
+    """What the workers of the durables do."""
+    prefix = f"$JS.{client.domain}.API" if client.domain else "$JS.API"
+    streams = dict.fromkeys(stream.name for stream in seen.kept())
+    if not seen.ours:
+        return
+    yield Try(f"{prefix}.STREAM.NAMES", "find the streams of its handlers")
+    for stream in streams:
+        yield Try(f"{prefix}.STREAM.INFO.{stream}", "look at its streams")
+        yield Try(f"{prefix}.STREAM.MSG.GET.{stream}", "read one message by its place")
+        if stream.startswith("KV_"):
+            bucket = stream.removeprefix("KV_")
+            yield Try(f"$KV.{bucket}.doctor", "write to its buckets", b"", stored=True)
+    for durable in seen.ours:
+        yield from _of(durable, prefix)
+
+
+def _of(durable: Durable, prefix: str) -> Iterator[Try]:
+    place = f"{durable.stream}.{durable.name}"
+    yield Try(f"{prefix}.CONSUMER.INFO.{place}", "look at its durables")
+    yield Try(f"{prefix}.CONSUMER.MSG.NEXT.{place}", "ask for events")
+    yield Try(f"$JS.ACK.{place}.{_NO_DELIVERY}", "settle deliveries", b"+WPI")
+    if durable.owner is None:
+        return
+    service, handler, way = durable.owner
+    if way == "main":
+        letter = letter_subject(_concrete(durable.filters[0]))
+        yield Try(letter, "write dead letters", b"", stored=True)
+    else:
+        parked = wait_subject(service, handler, "doctor.0.0")
+        yield Try(parked, "park retries", b"", stored=True)
+
+
+def _concrete(subject: str) -> str:
+    """Some subject that the filter matches."""
+    return ".".join("doctor" if token in ("*", ">") else token for token in subject.split("."))
+
+
+def _send(client: JetStreamClient, one: Try) -> None:
+    block = header_block({_EXPECTED: _NOWHERE}) if one.stored else b""
+    command = publish_command(subject_bytes(one.subject), b"", block, one.body)
+    client_internals.write(client.client, command)
+
+
+async def _answered(client: JetStreamClient) -> None:
+    """Wait for an answer to what is asked after: the server denies in order."""
+    try:
+        await client.api("STREAM.NAMES", {"subject": _NOWHERE})
+    except PermissionDenied:
+        return
+    except BrokerError:
+        if not client.is_connected():
+            raise
