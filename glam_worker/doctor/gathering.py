@@ -12,6 +12,7 @@ from typing import Any
 
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import NotFound, PermissionDenied
+from glam_shared.messaging.wire import read_headers
 from glam_worker.doctor.monitoring import read_monitor
 from glam_worker.doctor.snapshot import (
     Durable,
@@ -24,7 +25,6 @@ from glam_worker.doctor.snapshot import (
     Stream,
 )
 from glam_worker.doctor.trying import tried
-from glam_worker.jetstream.stored_letters import read_header_block
 from glam_worker.settings import Settings
 from glam_worker.topology.specs import DLQ_SUBJECTS
 
@@ -173,7 +173,7 @@ class _Gathering:
 
     def _late(self, message: dict[str, Any]) -> float:
         """Seconds since it was due; below 0 when it is not."""
-        headers = read_header_block(base64.b64decode(message.get("hdrs") or ""))
+        headers = read_headers(base64.b64decode(message.get("hdrs") or ""))
         schedule = headers.get("Nats-Schedule", "")
         try:
             due = datetime.fromisoformat(schedule.removeprefix("@at ").strip())

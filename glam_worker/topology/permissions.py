@@ -16,7 +16,6 @@ from glam_worker.settings import Settings
 from glam_worker.topology import specs
 
 LEDGER = "GLAM_LEDGER"
-STATE = "GLAM_STATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class _Needs:
     def __init__(self, handlers: Sequence[Handler], settings: Settings) -> None:
         self._settings = settings
         self._places = [Place(handler, _stream_of(handler, settings)) for handler in handlers]
-        self._buckets = [STATE, LEDGER]
+        self._buckets = [specs.STATE, LEDGER]
         if any(handler.options.remembered_for is not None for handler in handlers):
             self._buckets.append(specs.CLAIMS)
         self._events = list(dict.fromkeys(place.stream for place in self._places))
@@ -157,7 +156,7 @@ class _Needs:
                 yield self._api(f"STREAM.{verb}.{stream}", f"{verb.lower()} the stream")
         for place in self._places:
             yield from self._durables(place)
-        for bucket in (STATE,):
+        for bucket in (specs.STATE,):
             yield Grant(f"$KV.{bucket}.>", "record what was created")
         yield Grant(specs.DLQ_SUBJECTS[0], "move dead letters to their own stream")
         for service in self._services:
