@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal, Self
 
 from glam_shared.messaging import headers as names
+from glam_shared.messaging.foreign_subjects import subject_text
 from glam_shared.messaging.headers import encoded_size, moment_text, one_line, user_headers
 from glam_shared.messaging.letter_parts import (
     REASONS,
@@ -26,7 +27,7 @@ FORMAT = "1"
 _MESSAGE_BYTES = 1024
 _TRACEBACK_BYTES = 8192
 _NAME_BYTES = 256
-_SUBJECT_BYTES = 4096  # the server's limit of a control line, so of a subject
+_SUBJECT_BYTES = 3 * 4096  # the server's limit of a control line, each byte percent-encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ class DeadLetter:
 
     def _origin(self) -> dict[str, str]:
         return {
-            names.GLAM_SUBJECT: one_line(self.subject, _SUBJECT_BYTES),
+            names.GLAM_SUBJECT: one_line(subject_text(self.subject), _SUBJECT_BYTES),
             names.GLAM_STREAM: one_line(self.stream, _NAME_BYTES),
             names.GLAM_STREAM_CREATED: _number(self.stream_created),
             names.GLAM_SEQUENCE: _number(self.sequence),

@@ -9,6 +9,7 @@ from glam_shared.messaging import headers as names
 from glam_shared.messaging.envelope import EventEnvelope
 from glam_shared.messaging.events.catalogue import payload_for
 from glam_shared.messaging.events.failure import ErrorPayload
+from glam_shared.messaging.foreign_subjects import read_subject
 from glam_shared.messaging.headers import read_count, read_moment
 from glam_shared.messaging.letter_parts import REASONS, BodyReference, letter_subject
 from glam_shared.messaging.past_failures import read_past
@@ -34,7 +35,7 @@ def _told_by_headers(said: Mapping[str, str]) -> dict[str, Any]:
         "reason": reason if reason in REASONS else None,
         "service": said.get(names.GLAM_SERVICE),
         "handler": said.get(names.GLAM_HANDLER),
-        "subject": said.get(names.GLAM_SUBJECT),
+        "subject": read_subject(said.get(names.GLAM_SUBJECT, "")) or None,
         "stream": said.get(names.GLAM_STREAM),
         "stream_created": read_count(said.get(names.GLAM_STREAM_CREATED)),
         "sequence": read_count(said.get(names.GLAM_SEQUENCE)),

@@ -16,7 +16,7 @@ from glam_shared.messaging.broker_errors import NotSendable
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NO_TOKEN = re.compile(r"[\s\x00-\x1f\x7f]|^[*>]?$")
 _LINE_ENDS = str.maketrans("\r\n", "  ")
-_LONGEST_SUBJECT = 3800
+LONGEST_SUBJECT = 3800
 """Bytes. The server ends a connection over a control line of more than 4096."""
 
 
@@ -28,10 +28,8 @@ def subject_bytes(subject: str) -> bytes:
             f"{subject!r} is no subject to publish to: write tokens without spaces and wildcards."
         )
     written = subject.encode("utf-8", "backslashreplace")
-    if len(written) > _LONGEST_SUBJECT:
-        raise NotSendable(
-            f"The subject {subject[:80]!r}... has more than {_LONGEST_SUBJECT} bytes."
-        )
+    if len(written) > LONGEST_SUBJECT:
+        raise NotSendable(f"The subject {subject[:80]!r}... has more than {LONGEST_SUBJECT} bytes.")
     return written
 
 

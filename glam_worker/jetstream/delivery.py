@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from glam_shared.messaging import headers as names
+from glam_shared.messaging.foreign_subjects import read_subject
 from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.consumers import ConsumerRef
 from glam_worker.jetstream.outbox import Outbox
@@ -97,7 +98,8 @@ class JetStreamDelivery:
 
     def _read_origin(self, headers: Mapping[str, str]) -> None:
         """What the parked message says of the origin: believed on the lane only."""
-        self.subject = headers.get(names.GLAM_SUBJECT, self.subject)
+        said = headers.get(names.GLAM_SUBJECT)
+        self.subject = self.subject if said is None else read_subject(said)
         self.stream = headers.get(names.GLAM_STREAM, self.stream)
         self.origin_created = _count(headers.get(names.GLAM_STREAM_CREATED), self.origin_created)
         self._sequence = names.read_count(headers.get(names.GLAM_SEQUENCE))

@@ -9,6 +9,7 @@ from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.dead_letter import DeadLetter as Letter
 from glam_shared.messaging.dead_letter import fingerprint, letter_subject
+from glam_shared.messaging.foreign_subjects import publishable
 from glam_shared.messaging.model_errors import error_text
 from glam_shared.messaging.past_failures import PastFailure, read_past
 from glam_worker.declare.context import EventContext
@@ -40,7 +41,9 @@ class JetStreamLetters:
         room = self._client.max_payload - _SERVER_HEADROOM
         headers, body = record.fit(delivery.data, room, kept_until=self._kept_until(delivery))
         msg_id = carrier_id(self._service, self._handler, delivery)
-        await self._storing.store(letter_subject(delivery.subject), body, headers, msg_id)
+        await self._storing.store(
+            publishable(letter_subject(delivery.subject)), body, headers, msg_id
+        )
 
     def _record(
         self, delivery: JetStreamDelivery, letter: DeadLetter, run: EventContext | None

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
+from glam_shared.messaging.foreign_subjects import subject_text
 from glam_shared.messaging.model_errors import error_text
 from glam_worker.declare.retry import Park
 from glam_worker.jetstream.delivery import JetStreamDelivery
@@ -87,7 +88,7 @@ def _fitted(headers: dict[str, str], room: int) -> dict[str, str]:
 def origin_headers(delivery: JetStreamDelivery) -> dict[str, str]:
     """What tells the event's first message, for the next time it comes."""
     return {
-        names.GLAM_SUBJECT: delivery.subject,
+        names.GLAM_SUBJECT: subject_text(delivery.subject),
         names.GLAM_STREAM: delivery.stream,
         names.GLAM_STREAM_CREATED: str(delivery.origin_created),
         names.GLAM_SEQUENCE: str(delivery.sequence),

@@ -14,6 +14,7 @@ from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.broker_errors import MessageTooLarge, NotFound
 from glam_shared.messaging.dead_letter import DeadLetter
+from glam_shared.messaging.foreign_subjects import subject_text
 from glam_shared.messaging.past_failures import write_past
 from glam_worker.errors import WorkerError
 from glam_worker.jetstream.consumers import nanoseconds
@@ -45,7 +46,7 @@ def replay_headers(letter: StoredLetter, record: DeadLetter) -> dict[str, str]:
     ours = {
         names.GLAM_SERVICE: record.service,
         names.GLAM_HANDLER: record.handler,
-        names.GLAM_SUBJECT: record.subject,
+        names.GLAM_SUBJECT: subject_text(record.subject),
         names.GLAM_STREAM: record.stream,
         names.GLAM_STREAM_CREATED: _text(record.stream_created),
         names.GLAM_SEQUENCE: _text(record.sequence),
