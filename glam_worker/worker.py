@@ -15,6 +15,7 @@ from glam_worker.assembly import Assembly, HandlerWork, MakesParking
 from glam_worker.declare.lifespan import Lifespan
 from glam_worker.declare.registry import PROCESS, Registry
 from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.denied import Denials
 from glam_worker.jetstream.lease_line import LeaseLine
 from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
@@ -75,6 +76,7 @@ class Worker:
         self.forecasts: Forecasts | None = None
         self.stopping = False
         self.watch = LoopWatch(self.ticker)
+        self._denials = Denials(self.client)
         self._line = LeaseLine(self.client, f"{self.service}-lease")
         self._keeper: LeaseKeeper | None = None
         self._own_client = False
@@ -197,6 +199,7 @@ class Worker:
         if self.started_at is None:
             return ["the worker starts"]
         reasons = [] if self.client.is_connected() else [self.client.problem or "not connected"]
+        reasons += self._denials.reasons()
         for work in self.works:
             reasons += work.problems
             if work.pipeline.stray:
@@ -251,6 +254,7 @@ class Worker:
 
     async def _close(self) -> None:
         self.ticker.stop()
+        self._denials.close()
         if self.levels is not None:
             await self.levels.stop()
         self._outbox.flush()

@@ -176,7 +176,7 @@ class JetStreamClient:
     def watch_denials(self, listener: Callable[[PermissionDenied], None]) -> Callable[[], None]:
         """Call *listener* when the server denies a publish or a subscription.
 
-        What was denied sees no more than silence; the server's subject comes in lower case.
+        What was denied sees no more than silence.
         """
         return self._connection.denials.add(listener)
 

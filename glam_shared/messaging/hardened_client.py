@@ -11,10 +11,13 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error
 
 from glam_shared.messaging import client_internals
 from glam_shared.messaging.wire import read_headers
 from glam_shared.messaging.wire_reader import WireReader
+
+_DENIAL = "permissions violation"
 
 
 class HardenedClient(Client):
@@ -23,6 +26,7 @@ class HardenedClient(Client):
     * A pong for a flush that nobody waits for any more.
     * A subject that is not UTF-8: the server stores and delivers such messages.
     * Headers that cannot be parsed: the server does not look at them.
+    * A subject in an error keeps its case.
     * An error of whoever takes messages directly (see `wire_reader`).
 
     And what was buffered without a connection is not sent over the next one: an ack among it
@@ -46,6 +50,13 @@ class HardenedClient(Client):
         if self._pongs and self._pongs[0].done():
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
+
+    async def _process_err(self, err_msg: str) -> None:
+        if _DENIAL not in err_msg:
+            await super()._process_err(err_msg)
+            return
+        self._err = Error(f"nats: {self.reader.error}")
+        await self._error_cb(self._err)
 
     async def _process_headers(self, headers: Any) -> dict[str, str] | None:
         return read_headers(headers) if headers else None

@@ -131,10 +131,10 @@ class ReplyMux:
     def on_denial(self, denied: PermissionDenied) -> None:
         """End what waits for the denied subject; all, when it is the inbox that is denied."""
         operation = denied.operation
-        if operation == f"subscribe to {self._prefix.lower()}*":
+        if operation == f"subscribe to {self._prefix}*":
             self._no_inbox = denied
         for reply, question in tuple(self._waiting.items()):
-            if self._no_inbox or operation == f"publish to {question.subject.lower()}":
+            if self._no_inbox or operation == f"publish to {question.subject}":
                 question.settle(
                     self._no_inbox or PermissionDenied(f"publish to {question.subject}")
                 )

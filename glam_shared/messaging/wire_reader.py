@@ -23,6 +23,8 @@ _LINE_END = b"\r\n"
 _MESSAGES = b"MH"
 """How the lines of messages begin: MSG and, with headers, HMSG."""
 
+_MINUS = ord("-")
+
 
 class WireReader(Parser):
     """Hands each message to whoever takes those of its subscription directly.
@@ -33,6 +35,8 @@ class WireReader(Parser):
     def __init__(self, client: Any) -> None:
         self.takers: dict[str, Take] = {}
         """By subscription id, as the server writes it."""
+        self.error = ""
+        """What the server's last error said; nats-py lowers its case, that of subjects too."""
         super().__init__(client)
 
     def reset(self) -> None:
@@ -64,6 +68,8 @@ class WireReader(Parser):
                     self._hand_over(takers[fields[2]], fields, data[body : after - 2])
                     at = after
                     continue
+            elif data[at] == _MINUS:
+                self.error = data[at + 5 : end].decode("utf-8", "replace").strip().strip("'")
             await super().parse(data[at:after])
             at = after
         self._keep(data[at:], after - at if end >= 0 else 0)

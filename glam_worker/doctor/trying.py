@@ -48,7 +48,7 @@ async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
         await _answered(client)
     finally:
         unwatch()
-    refused = {s for s in tries if f"publish to {s.lower()}" in denied}
+    refused = {s for s in tries if f"publish to {s}" in denied}
     return Tries(
         allowed=tuple(subject for subject in tries if subject not in refused),
         denied=tuple((s, tries[s].purpose) for s in tries if s in refused),

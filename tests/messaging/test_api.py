@@ -126,7 +126,7 @@ async def test_denied_inbox(start_server: StartServer, connect: Connect) -> None
     )
 
     for _ in range(2):
-        with pytest.raises(PermissionDenied, match="subscribe to _inbox"):
+        with pytest.raises(PermissionDenied, match=r"subscribe to _INBOX\."):
             await client.api("STREAM.NAMES", timeout=10.0)
 
 

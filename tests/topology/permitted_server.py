@@ -64,14 +64,14 @@ class User:
         self.denied.clear()
         await self.client.client.publish(subject, b"{", headers=dict(headers or {}) or None)
         await self._answered()
-        return f"publish to {subject.lower()}" not in self.denied
+        return f"publish to {subject}" not in self.denied
 
     async def may_hear(self, subject: str) -> bool:
         """Whether it may subscribe to a subject."""
         self.denied.clear()
         subscription = await self.client.client.subscribe(subject)
         await self._answered()
-        heard = f"subscribe to {subject.lower()}" not in self.denied
+        heard = f"subscribe to {subject}" not in self.denied
         if heard:
             await subscription.unsubscribe()
         return heard

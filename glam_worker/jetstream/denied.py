@@ -1,0 +1,44 @@
+"""What the server does not let this worker do, where that would stop or repeat its work."""
+
+from __future__ import annotations
+
+import time
+
+from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging.broker_errors import PermissionDenied
+from glam_shared.messaging.denials import needed
+
+_REMEMBERED = 90.0
+"""Seconds after which a denial that was not repeated is forgotten: what is denied is tried again
+after 30 s, the life of a pull request and the default of ``ack_wait``, or not needed any more."""
+
+
+class Denials:
+    """Remembers denied settlements, pull requests and subscriptions, as reasons not to be ready.
+
+    Who publishes with an answer is told of a denial by an exception; an ack or a pull request
+    would see no more than silence.
+    """
+
+    def __init__(self, client: JetStreamClient) -> None:
+        self._client = client
+        self._seen: dict[str, tuple[float, int]] = {}
+        """By what to say: when it was last denied, and in which epoch of the connection."""
+        self.close = client.watch_denials(self._denied)
+        """Hear of no more."""
+
+    def reasons(self) -> list[str]:
+        """What is denied at present; callable from any thread."""
+        now, epoch = time.monotonic(), self._client.epoch
+        seen = self._seen.copy().items()
+        return [
+            text
+            for text, (moment, over) in seen
+            if now - moment < _REMEMBERED and over == epoch and self._client.is_connected()
+        ]
+
+    def _denied(self, denied: PermissionDenied) -> None:
+        verb, _, subject = denied.operation.rpartition(" ")
+        silent = subject.startswith("$JS.ACK.") or ".CONSUMER.MSG.NEXT." in subject
+        if silent or verb == "subscribe to":
+            self._seen[str(needed(denied))] = (time.monotonic(), self._client.epoch)

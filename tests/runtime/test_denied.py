@@ -1,0 +1,91 @@
+"""What a user may not do: said by readiness, as soon as it is known."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from glam_worker.dev.server import EmbeddedServer
+from glam_worker.testing import WorkerFactory
+
+SUBJECT = "evt.order.placed.v1"
+AUTHORIZED = "nats://worker:secret@"
+
+StartsServer = Callable[..., EmbeddedServer]
+
+
+class Order(BaseModel):
+    number: int = 1
+
+
+def may_not(publish: str) -> dict[str, Any]:
+    """A user that may publish to everything else."""
+    permissions = {"publish": {"deny": [publish]} if publish else {"allow": [">"]}}
+    users = [
+        {"user": "worker", "password": "secret", "permissions": permissions},
+        {"user": "tester", "password": "secret"},
+    ]
+    return {"users": users}
+
+
+def allow(server: EmbeddedServer) -> None:
+    """Have the running server allow everything."""
+    file = server.store / "nats-server.conf"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"authorization": may_not("")}))
+    os.kill(server.pid, signal.SIGHUP)
+
+
+@pytest.mark.parametrize(
+    ("denied", "said"),
+    [
+        ("$JS.ACK.>", "publish to $JS.ACK.GLAM_EVENTS.Shop-place.>"),
+        ("$JS.API.CONSUMER.MSG.NEXT.>", "publish to $JS.API.CONSUMER.MSG.NEXT.GLAM_EVENTS.Shop-"),
+    ],
+    ids=["acks", "pull requests"],
+)
+async def test_a_denied_subject_makes_the_worker_not_ready(
+    worker: WorkerFactory, own_server: StartsServer, denied: str, said: str
+) -> None:
+    """Readiness names the subject in its own case; it is ready again once a connection may."""
+    server = own_server(authorization=may_not(denied))
+
+    @worker.on(SUBJECT, Order, ack_wait=0.5)
+    async def place(order: Order) -> None: ...
+
+    url = server.url.replace("nats://", AUTHORIZED)
+    async with worker(servers=url, service="Shop") as bench:
+        await bench.publish(SUBJECT, Order())
+        reasons = await bench.until(bench.worker.not_ready, "the denial is told")
+        assert any(said in reason for reason in reasons)
+        allow(server)
+        await bench.worker.client.client.force_reconnect()
+        await bench.until(lambda: not bench.worker.not_ready(), "it is ready")
+        await bench.finished(await bench.publish(SUBJECT, Order()))
+
+
+async def test_acks_that_are_denied_are_said_once(
+    worker: WorkerFactory, own_server: StartsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hundred denied acks make one line of the log."""
+    server = own_server(authorization=may_not("$JS.ACK.>"))
+
+    @worker.on(SUBJECT, Order, ack_wait=60)
+    async def place(order: Order) -> None: ...
+
+    url = server.url.replace("nats://", AUTHORIZED)
+    with caplog.at_level(logging.WARNING, "glam_worker.connection"):
+        async with worker(servers=url) as bench:
+            for number in range(100):
+                await bench.publish(SUBJECT, Order(number=number))
+            await bench.until(lambda: len(bench.settlements()) == 100)
+            await bench.until(bench.worker.not_ready)
+
+    said = [record.message for record in caplog.records if "$JS.ACK" in record.message]
+    assert len(said) == 1
