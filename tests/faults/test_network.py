@@ -12,7 +12,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.rig import Rig
 from tests.faults.waiting import until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(150)]
 
 
 async def test_a_partition_costs_one_run_of_what_was_in_hand(rig: Rig) -> None:

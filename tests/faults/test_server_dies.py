@@ -11,7 +11,7 @@ from tests.faults.jobs import Job
 from tests.faults.rig import Rig
 from tests.faults.waiting import until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(150)]
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

@@ -10,7 +10,7 @@ from tests.faults.jobs import ACK_WAIT, THREADED, Job
 from tests.faults.rig import Rig
 from tests.faults.waiting import until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(150)]
 
 
 async def test_what_a_killed_worker_had_in_hand_is_run_by_another(rig: Rig) -> None:

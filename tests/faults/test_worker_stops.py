@@ -11,7 +11,7 @@ from tests.faults.jobs import Job
 from tests.faults.rig import Rig
 from tests.faults.waiting import until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(150)]
 
 
 async def test_what_did_not_start_goes_to_others_at_once(rig: Rig) -> None:

@@ -90,6 +90,11 @@ class WorkerProcess:
             if sample.name == f"glam_worker_{name}" and labels.items() <= sample.labels.items()
         )
 
+    def resident(self) -> int:
+        """Bytes of memory it has in use."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     async def is_ready(self) -> None:
         """Return once it is ready."""
         await until(self._ready_or_ended, "the worker to be ready")
