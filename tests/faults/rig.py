@@ -100,7 +100,7 @@ class Rig:
         """Publish one event for each job; their ids, once the stream has them all."""
         await self.connect()
         publisher = EventPublisher(self.client, "tests")
-        return [await publisher.publish_event(subject, job) for job in wanted]
+        return await asyncio.gather(*(publisher.publish_event(subject, job) for job in wanted))
 
     async def letters(self) -> list[StoredMessage]:
         """The dead letters."""
