@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from glam_shared.wording import seconds
 from glam_worker.declare.retry import RetryPolicy
 
 _SHOWN = 8
@@ -20,13 +21,3 @@ def retry_in_words(policy: RetryPolicy) -> str:
         words = [*words[: _SHOWN - 1], "..."]
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
     return f"{policy.attempts} attempts: after {listed}"
-
-
-def seconds(value: float) -> str:
-    """A duration in the largest unit that fits evenly: ``250 ms``, ``90 s``, ``5 min``, ``7 d``."""
-    if 0 < value < 1:
-        return f"{value * 1000:.3g} ms"
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if value >= size and value % size == 0:
-            return f"{value / size:g} {unit}"
-    return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"

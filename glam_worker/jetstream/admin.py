@@ -6,6 +6,8 @@ Not through nats-py's configuration classes: they leave out what they do not kno
 
 from __future__ import annotations
 
+import contextlib
+from datetime import datetime
 from typing import Any
 
 from glam_shared.messaging import JetStreamClient
@@ -16,7 +18,7 @@ _IN_USE = {10058, 10148, 10013}
 
 
 class JetStreamAdmin:
-    """Reads and creates streams and consumers; never changes one by creating it."""
+    """Reads, creates and changes streams and consumers; never changes one by creating it."""
 
     def __init__(self, client: JetStreamClient) -> None:
         self._client = client
@@ -49,6 +51,59 @@ class JetStreamAdmin:
         name = config["durable_name"]
         body = {"stream_name": stream, "config": config, "action": "create"}
         return await self._created(f"CONSUMER.CREATE.{stream}.{name}", body)
+
+    # --- changing, for `apply` ---
+
+    async def update_stream(self, config: dict[str, Any]) -> None:
+        """Give a stream this configuration, whole."""
+        await self._client.api(f"STREAM.UPDATE.{config['name']}", config)
+
+    async def update_consumer(self, stream: str, config: dict[str, Any]) -> None:
+        """Give a durable this configuration, whole."""
+        name = config["durable_name"]
+        body = {"stream_name": stream, "config": config, "action": "update"}
+        await self._client.api(f"CONSUMER.CREATE.{stream}.{name}", body)
+
+    async def delete_consumer(self, stream: str, name: str) -> None:
+        """Delete a durable; without effect where there is none."""
+        with contextlib.suppress(NotFound):
+            await self._client.api(f"CONSUMER.DELETE.{stream}.{name}")
+
+    # --- looking at all of it ---
+
+    async def consumers(self, stream: str) -> list[dict[str, Any]]:
+        """The server's answers about all consumers of a stream."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = await self._client.api(f"CONSUMER.LIST.{stream}", {"offset": len(found)})
+            page = answer.get("consumers") or []
+            found += page
+            if not page or len(found) >= int(answer.get("total", 0)):
+                return found
+
+    async def subjects(self, stream: str, matching: str) -> dict[str, int]:
+        """How many messages a stream has of each subject that a filter matches."""
+        found: dict[str, int] = {}
+        while True:
+            request = {"subjects_filter": matching, "offset": len(found)}
+            answer = await self._client.api(f"STREAM.INFO.{stream}", request)
+            page = answer["state"].get("subjects") or {}
+            found |= page
+            if not page or len(found) >= int(answer.get("total", 0)):
+                return found
+
+    async def stored_at(self, stream: str, matching: str, sequence: int = 1) -> datetime | None:
+        """When the first message of a filter, from a sequence on, was stored; None without one."""
+        request = {"seq": sequence, "next_by_subj": matching}
+        try:
+            answer = await self._client.api(f"STREAM.MSG.GET.{stream}", request)
+        except NotFound:
+            return None
+        return datetime.fromisoformat(answer["message"]["time"])
+
+    def now(self) -> datetime:
+        """The server's time."""
+        return self._client.server_time()
 
     async def _created(self, operation: str, body: dict[str, Any]) -> bool:
         try:

@@ -44,6 +44,22 @@ class Bucket:
         value = base64.b64decode(message.get("data") or "")
         return Entry(value, int(message["seq"])) if value else None
 
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix that were ever written; none where there is no bucket."""
+        found: list[str] = []
+        request: dict[str, object] = {"subjects_filter": f"{self._prefix}.{prefix}.>"}
+        while True:
+            try:
+                answer = await self._client.api(
+                    f"STREAM.INFO.{self._stream}", {**request, "offset": len(found)}
+                )
+            except NotFound:
+                return []
+            page = answer["state"].get("subjects") or {}
+            found += [subject.removeprefix(f"{self._prefix}.") for subject in page]
+            if not page or len(found) >= int(answer.get("total", 0)):
+                return found
+
     async def create(self, key: str, value: bytes) -> int | None:
         """Write a key that has no value; its revision, None if it has one already."""
         revision = await self._write(key, value, 0)

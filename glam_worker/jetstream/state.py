@@ -25,6 +25,10 @@ class JetStreamState:
         found = await asyncio.gather(*map(self._bucket.get, wanted))
         return {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
 
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix; none where there is no bucket."""
+        return await self._bucket.keys(prefix)
+
     async def write(self, key: str, value: bytes) -> None:
         """Keep a value, whatever there was."""
         for _ in range(_TRIES):

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from glam_shared.messaging.broker_errors import ApiError, BrokerError
-from glam_worker.declare.filters import covers, overlaps
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.errors import TopologyError
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
+from glam_worker.topology.choosing import check_holds, chosen_stream, does_not_exist
 from glam_worker.topology.drift import (
     Drift,
     consumer_drift,
@@ -127,44 +127,19 @@ class _Ensuring:
         None if it was deleted.
         """
         wanted = handler.options.stream
-        holding = [wanted] if wanted else await self._admin.streams_holding(handler.subject)
-        if not holding:
-            holding = [self._events_stream_for(handler)]
-        if len(holding) > 1:
-            raise TopologyError(
-                f"handler {handler.name} ({handler.where}): its subject {handler.subject!r} is "
-                f"held by the streams {', '.join(sorted(holding))}; choose one with stream="
-            )
-        (name,) = holding
+        holding = [] if wanted else await self._admin.streams_holding(handler.subject)
+        record = self._before.durables.get((handler.service, handler.name))
+        name = chosen_stream(handler, holding, self._settings, record)
         if await self._was_deleted(name):
             self._refuse(handler, reasons.stream_gone(handler, name))
             return None
-        await self._holds(handler, name)
+        check_holds(handler, name, (await self._known(name))["config"].get("subjects") or [])
         return name
-
-    def _events_stream_for(self, handler: Handler) -> str:
-        """The stream that held the subject before, or the one that is to be created for it."""
-        record = self._before.durables.get((handler.service, handler.name))
-        spec = specs.events_stream(self._settings)
-        if any(covers(held, handler.subject) for held in spec.config["subjects"]):
-            return spec.name
-        if record is None:
-            raise TopologyError(reasons.no_stream(handler, spec))
-        return record.stream
 
     async def _was_deleted(self, name: str) -> bool:
         if name in self._streams or not self._before.had_stream(name):
             return False
         return await self._admin.stream(name) is None
-
-    async def _holds(self, handler: Handler, name: str) -> None:
-        info = await self._known(name)
-        subjects = info["config"].get("subjects") or []
-        if not any(overlaps(held, handler.subject) for held in subjects):
-            raise TopologyError(
-                f"handler {handler.name} ({handler.where}): stream {name} holds "
-                f"{', '.join(subjects)}, not {handler.subject}; correct the subject or stream="
-            )
 
     async def _known(self, name: str) -> dict[str, Any]:
         if name not in self._streams:
@@ -172,10 +147,7 @@ class _Ensuring:
             look = self._stream(ours) if name == ours.name else self._admin.stream(name)
             info = await look
             if info is None:
-                raise TopologyError(
-                    f"stream {name} does not exist; create it, or correct stream= in the "
-                    "declaration"
-                )
+                raise does_not_exist(name)
             self._streams[name] = info
         return self._streams[name]
 

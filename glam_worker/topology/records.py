@@ -61,6 +61,25 @@ class StreamRecord(Written):
     """When it was created, ns since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class LettersRecord(Written):
+    """How far the dead letters of a stream of events were copied to a stream of their own."""
+
+    stream: str
+    created: int
+    """When the stream was created, ns since the epoch."""
+    copied: int = 0
+    """Letters up to this sequence were copied."""
+    behind: int = 0
+    """What was copied after them lies behind this sequence of the letters' own stream."""
+    done: bool = False
+
+
+def letters_key(stream: str) -> str:
+    """The key of the letters that were copied out of a stream."""
+    return f"letters.{stream}"
+
+
 def handler_key(service: str, handler: str) -> str:
     """The key of a handler's durable."""
     return f"handler.{service}.{handler}"
@@ -101,6 +120,9 @@ class State(Protocol):
 
     async def read(self, keys: Iterable[str]) -> Mapping[str, Kept]:
         """The values that there are; none where there is no bucket."""
+
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix; none where there is no bucket."""
 
     async def write(self, key: str, value: bytes) -> None:
         """Keep a value, whatever there was."""

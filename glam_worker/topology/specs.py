@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,8 @@ NS = 1_000_000_000
 EVENT_SUBJECTS = ("evt.>", "cmd.>")
 RETRY_SUBJECTS = ("retry.>",)
 DLQ_SUBJECTS = ("dlq.>",)
+PLACEHOLDER = "glam-moving.>"
+"""What the stream of dead letters holds until another stream has let go of ``dlq.>``."""
 
 OWNER_SERVICE = "glam.service"
 OWNER_HANDLER = "glam.handler"
@@ -148,21 +151,23 @@ def wait_subject(service: str, handler: str, carrier: str) -> str:
 
 def main_consumer(handler: Handler, stream: str) -> ConsumerSpec:
     """The durable of a handler on its events' stream."""
-    config = _consumer(handler, "main", handler.subject) | _start(handler)
+    config = _consumer(handler, "main", [handler.subject]) | _start(handler)
     return ConsumerSpec(handler, "main", stream, config["durable_name"], config)
 
 
-def lane_consumer(handler: Handler, settings: Settings) -> ConsumerSpec:
-    """The durable of a handler's lane on the retry stream."""
-    config = _consumer(handler, "lane", due_subject(handler.service, handler.name))
+def lane_consumer(handler: Handler, settings: Settings, also: Sequence[str] = ()) -> ConsumerSpec:
+    """The durable of a handler's lane on the retry stream: its own, and those of former names."""
+    names = dict.fromkeys((handler.name, *handler.options.previously, *also))
+    config = _consumer(handler, "lane", [due_subject(handler.service, name) for name in names])
     config["deliver_policy"] = "all"
     return ConsumerSpec(handler, "lane", settings.retry_stream, config["durable_name"], config)
 
 
-def _consumer(handler: Handler, way: Way, subject: str) -> dict[str, Any]:
+def _consumer(handler: Handler, way: Way, subjects: list[str]) -> dict[str, Any]:
+    several = len(subjects) > 1  # the server takes one of the two fields only
     return {
         "durable_name": durable_of(handler.service, handler.name, way),
-        "filter_subject": subject,
+        **({"filter_subjects": subjects} if several else {"filter_subject": subjects[0]}),
         "ack_policy": "explicit",
         "ack_wait": int(handler.options.ack_wait * NS),
         "max_deliver": -1,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from glam_shared.wording import seconds
 from glam_worker import RetryPolicy
-from glam_worker.cli.wording import retry_in_words, seconds
+from glam_worker.cli.wording import retry_in_words
 from tests.cli.command import glam, glam_on_terminal
 
 UNREACHABLE = {"GLAM_NATS_SERVERS": "nats://127.0.0.1:9"}

@@ -88,10 +88,10 @@ async def test_what_exists_is_left_as_it_is(worker: WorkerFactory) -> None:
     assert (config["ack_wait"], config["max_ack_pending"]) == (7 * NS, 50)
     assert (events["max_age"], events["max_msgs"]) == (3600 * NS, 1000)
     durable = "consumer shop-place on stream GLAM_EVENTS"
-    assert f"{durable} has ack_wait=7s, declared 20s" in told
-    assert f"{durable} has max_ack_pending=50, declared -1" in told
-    assert "stream GLAM_EVENTS has max_age=3600s, declared 604800s" in told
-    assert "stream GLAM_EVENTS has max_msgs=1000, declared -1" in told
+    assert f"{durable} has ack_wait 7 s (declared: 20 s)" in told
+    assert f"{durable} has max_ack_pending 50 (declared: -1)" in told
+    assert "stream GLAM_EVENTS has max_age 1 h (declared: 7 d)" in told
+    assert "stream GLAM_EVENTS has max_msgs 1000 (declared: no limit)" in told
     assert ready == []
 
 
@@ -138,7 +138,7 @@ async def test_a_durable_with_unsafe_drift_is_not_pulled(
         after = (await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place"))["config"]
 
     assert (seen, mails) == ([], [2])
-    assert any(f"consumer shop-place on stream GLAM_EVENTS has {field}=" in one for one in reasons)
+    assert any(f"consumer shop-place on stream GLAM_EVENTS has {field} " in one for one in reasons)
     assert after.get("filter_subject") == (declared | config)["filter_subject"]
 
 

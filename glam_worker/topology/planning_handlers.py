@@ -1,0 +1,302 @@
+"""What is to be done about the durables of a handler. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from glam_shared.wording import counted
+from glam_worker.declare.handler import Handler
+from glam_worker.jetstream.consumers import nanoseconds
+from glam_worker.settings import Settings
+from glam_worker.topology import reasons, specs
+from glam_worker.topology.drift import Drift, consumer_drift
+from glam_worker.topology.observed import Observed
+from glam_worker.topology.plan import (
+    Beginning,
+    Blocked,
+    Change,
+    CreateDurable,
+    Difference,
+    Plan,
+    TakeOver,
+    UpdateDurable,
+)
+from glam_worker.topology.records import DurableRecord, floor_of
+from glam_worker.topology.specs import ConsumerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user decided."""
+
+    recreate: tuple[str, ...] = ()
+    """Handlers whose durable is to be created anew."""
+    begin: Beginning = "floor"
+    """Where these begin."""
+    moves: dict[str, str] = field(default_factory=dict, hash=False)
+    """Handlers that are gone, and those that take over."""
+
+    def former(self, handler: Handler) -> tuple[str, ...]:
+        """The names whose durables a handler takes over."""
+        moved = (old for old, new in self.moves.items() if new == handler.name)
+        return tuple(dict.fromkeys((*handler.options.previously, *moved)))
+
+
+class HandlerPlanner:
+    """Plans one handler after the other."""
+
+    def __init__(
+        self, plan: Plan, settings: Settings, observed: Observed, choices: Choices
+    ) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._observed = observed
+        self._choices = choices
+
+    def plan(self, handler: Handler) -> None:
+        """Both durables of a handler."""
+        stream = self._observed.places[handler.service, handler.name]
+        main = specs.main_consumer(handler, stream)
+        former = [name for name in self._choices.former(handler) if self._left(main, name)]
+        also = tuple(old for old, new in self._choices.moves.items() if new == handler.name)
+        lane = specs.lane_consumer(handler, self._settings, also)
+        if former and self._takes_over(main, lane, former):
+            return
+        self._main(main)
+        self._lane(lane)
+
+    # --- the durable on the events' stream ---
+
+    def _main(self, spec: ConsumerSpec) -> None:
+        info = self._found(spec)
+        if info is not None:
+            self._existing(spec, info)
+            return
+        reason = self._why_not_created(spec)
+        if reason is None:
+            step = CreateDurable(spec, _begin(spec))
+            self._change("create", spec, step, _created(spec))
+        elif spec.handler.name in self._choices.recreate:
+            self._recreate(spec, reason, anew=False)
+        else:
+            self._block(spec, reason)
+
+    def _why_not_created(self, spec: ConsumerSpec) -> str | None:
+        if spec.stream not in self._observed.streams and spec.stream in self._observed.had:
+            return reasons.stream_gone(spec.handler, spec.stream)
+        stream = self._observed.streams.get(spec.stream)
+        created = nanoseconds(stream["created"]) if stream else 0
+        return reasons.why_not_created(spec, self._record(spec.handler.name, spec), created)
+
+    def _existing(self, spec: ConsumerSpec, info: dict[str, Any]) -> None:
+        drift = consumer_drift(spec, info)
+        stuck = [one for one in drift if not one.mend]
+        if any(one.field == "owner" for one in stuck):
+            self._foreign(spec, next(one for one in stuck if one.field == "owner"))
+        elif stuck and spec.handler.name in self._choices.recreate:
+            self._recreate(spec, "; ".join(one.said for one in stuck), anew=True)
+        elif stuck:
+            self._unchangeable(spec, stuck)
+        elif drift:
+            self._update(spec, drift)
+        elif spec.handler.name in self._choices.recreate:
+            self._plan.notes.append(
+                f"consumer {spec.durable} is there and as declared: it is not created anew"
+            )
+
+    def _recreate(self, spec: ConsumerSpec, why: str, *, anew: bool) -> None:
+        begin = self._choices.begin
+        found = self._found(spec)
+        record = self._record(spec.handler.name, spec)
+        floor = floor_of(found) if found else None if record is None else record.floor
+        problem = self._no_floor(spec, record, floor) if begin == "floor" and not anew else ""
+        if problem or (begin == "floor" and floor is None):
+            self._block(spec, f"{problem or 'its position is not known'}; choose --from new|all")
+            return
+        step = CreateDurable(spec, begin_at(begin, floor or 0), anew)
+        said = {"floor": f"after sequence {floor}", "new": "with what comes from now on"}
+        where = said.get(begin, "with the first event that the stream keeps")
+        self._change("recreate", spec, step, (Difference("begins", "", where),), why)
+
+    def _no_floor(self, spec: ConsumerSpec, record: DurableRecord | None, floor: int | None) -> str:
+        """Why a durable that is gone cannot go on where it was."""
+        stream = self._observed.streams.get(spec.stream)
+        if stream is None:
+            return f"stream {spec.stream} is gone, and the position with it"
+        if record is None or record.stream != spec.stream:
+            return "its position is one of another stream"
+        if record.stream_created != nanoseconds(stream["created"]):
+            return f"stream {spec.stream} is another one than that of its position"
+        if (floor or 0) > int(stream["state"]["last_seq"]):
+            return f"stream {spec.stream} ends before its position: it was restored from a copy"
+        return ""
+
+    # --- the lane ---
+
+    def _lane(self, spec: ConsumerSpec) -> None:
+        info = self._found(spec)
+        if info is None:
+            self._change("create", spec, CreateDurable(spec, _begin(spec)), _created(spec))
+            return
+        drift = consumer_drift(spec, info)
+        stuck = [one for one in drift if not one.mend]
+        if any(one.field == "owner" for one in stuck):
+            self._foreign(spec, next(one for one in stuck if one.field == "owner"))
+        elif stuck:  # nothing is replayed or lost: what is due waits in the stream
+            step = CreateDurable(spec, _begin(spec), anew=True)
+            self._change("recreate", spec, step, tuple(map(Difference.of, drift)))
+        elif drift:
+            self._update(spec, drift)
+
+    # --- taking over ---
+
+    def _left(self, spec: ConsumerSpec, name: str) -> bool:
+        """Whether a former name has left anything on the server."""
+        service = spec.handler.service
+        record = self._record(name, spec)
+        return (
+            self._durable(spec.stream, service, name, "main") is not None
+            or self._durable(self._settings.retry_stream, service, name, "lane") is not None
+            or (record is not None and record.moved_to is None and record.stream == spec.stream)
+            or (name in self._choices.moves and (service, name) in self._observed.parked)
+        )
+
+    def _takes_over(self, main: ConsumerSpec, lane: ConsumerSpec, former: Sequence[str]) -> bool:
+        """Plan it; False where something keeps it from being done."""
+        found = self._found(main)
+        problem = self._not_at_the_floor(main, found, former)
+        if found is not None and not problem:
+            self._existing(main, found)
+        if problem:
+            self._block(main, problem)
+            return True
+        step = TakeOver(main, lane, tuple(former))
+        self._change("move", main, step, self._taken(main, found, former), "takes over")
+        return True
+
+    def _not_at_the_floor(
+        self, main: ConsumerSpec, found: dict[str, Any] | None, former: Sequence[str]
+    ) -> str:
+        """Why the positions of former names cannot be taken over; empty where they can."""
+        for name in former:
+            old = self._durable(main.stream, main.handler.service, name, "main")
+            record = self._record(name, main)
+            if old is None and record is not None and found is None:
+                problem = self._no_floor(main, record, record.floor)
+                if problem:
+                    return f"handler {name} cannot be taken over from its record: {problem}"
+            if found is not None and old is not None and not covers_from(found, old):
+                waits = old.get("num_pending", 0) + old.get("num_ack_pending", 0)
+                return (
+                    f"consumer {main.durable} exists and began after the position of {name}, so "
+                    f"{counted(waits, 'event')} of {name} would be skipped; work them with a "
+                    f"handler named {name}, or delete consumer {main.durable} and apply again"
+                )
+        return ""
+
+    def _taken(
+        self, main: ConsumerSpec, found: dict[str, Any] | None, former: Sequence[str]
+    ) -> tuple[Difference, ...]:
+        service = main.handler.service
+        rows = []
+        floors = []
+        for name in former:
+            old = self._durable(main.stream, service, name, "main")
+            record = self._record(name, main)
+            if old is not None or record is not None:
+                floors.append(floor_of(old) if old is not None else record.floor if record else 0)
+            parked = self._observed.parked.get((service, name))
+            left = counted(parked.count if parked else 0, "parked retry", "parked retries")
+            rows.append(Difference("handler", name, f"{main.handler.name}, with {left}"))
+        if found is None:
+            begins = (
+                f"after sequence {min(floors)}" if floors else str(main.config["deliver_policy"])
+            )
+            rows.append(Difference("begins", "", begins))
+        return tuple(rows)
+
+    # --- words ---
+
+    def _change(
+        self,
+        action: Any,
+        spec: ConsumerSpec,
+        step: CreateDurable | UpdateDurable | TakeOver,
+        differences: tuple[Difference, ...],
+        why: str = "",
+    ) -> None:
+        thing = f"consumer {spec.durable}"
+        change = Change(action, thing, step, differences, why, spec.handler.name)
+        self._plan.changes.append(change)
+
+    def _update(self, spec: ConsumerSpec, drift: Sequence[Drift]) -> None:
+        mend = {name: value for one in drift for name, value in one.mend.items()}
+        step = UpdateDurable(spec.stream, spec.durable, mend)
+        self._change("update", spec, step, tuple(map(Difference.of, drift)))
+
+    def _block(self, spec: ConsumerSpec, reason: str) -> None:
+        problem, _, remedy = reason.partition("; ")
+        blocked = Blocked(f"consumer {spec.durable}", problem, remedy, True, spec.handler.name)
+        self._plan.blocked.append(blocked)
+
+    def _foreign(self, spec: ConsumerSpec, drift: Drift) -> None:
+        remedy = f"give handler {spec.handler.name} another name, or that one"
+        problem = f"it belongs to {drift.found} (service/handler/way)"
+        blocked = Blocked(f"consumer {spec.durable}", problem, remedy, True, spec.handler.name)
+        self._plan.blocked.append(blocked)
+
+    def _unchangeable(self, spec: ConsumerSpec, drift: Sequence[Drift]) -> None:
+        said = "; ".join(one.said for one in drift)
+        name = spec.handler.name
+        remedy = f"`glam-worker apply MODULE... --recreate {name} --from floor` makes it anew"
+        self._plan.blocked.append(Blocked(f"consumer {spec.durable}", said, remedy, True, name))
+
+    # --- what is there ---
+
+    def _found(self, spec: ConsumerSpec) -> dict[str, Any] | None:
+        return self._observed.consumers.get((spec.stream, spec.durable))
+
+    def _durable(self, stream: str, service: str, name: str, way: Any) -> dict[str, Any] | None:
+        """The durable of a former name, unless it is another service's."""
+        found = self._observed.consumers.get((stream, specs.durable_of(service, name, way)))
+        metadata = (found or {}).get("config", {}).get("metadata") or {}
+        return found if metadata.get(specs.OWNER_SERVICE, service) == service else None
+
+    def _record(self, name: str, spec: ConsumerSpec) -> DurableRecord | None:
+        return self._observed.records.get((spec.handler.service, name))
+
+
+def begin_at(begin: Beginning, floor: int) -> dict[str, Any]:
+    """The fields of a durable that begins there."""
+    if begin == "floor":
+        return {"deliver_policy": "by_start_sequence", "opt_start_seq": floor + 1}
+    return {"deliver_policy": begin}
+
+
+def covers_from(durable: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether a durable gets all that another one has not settled."""
+    config = durable["config"]
+    if not (old.get("num_pending", 0) or old.get("num_ack_pending", 0)):
+        return True
+    if config.get("deliver_policy") == "all":
+        return True
+    return (
+        config.get("deliver_policy") == "by_start_sequence"
+        and int(config.get("opt_start_seq", 0)) <= floor_of(old) + 1
+    )
+
+
+def _begin(spec: ConsumerSpec) -> dict[str, Any]:
+    fields = ("deliver_policy", "opt_start_time")
+    return {name: spec.config[name] for name in fields if name in spec.config}
+
+
+def _created(spec: ConsumerSpec) -> tuple[Difference, ...]:
+    filters = spec.config.get("filter_subjects") or [spec.config["filter_subject"]]
+    rows = [Difference("stream", "", spec.stream), Difference("filter", "", ", ".join(filters))]
+    if spec.way == "main":
+        begins = spec.config.get("opt_start_time") or spec.config["deliver_policy"]
+        rows.append(Difference("begins", "", str(begins)))
+    return tuple(rows)
