@@ -26,7 +26,7 @@ from glam_worker.runtime.protocols import Facts, Parking, Way, WayFacts
 from glam_worker.runtime.run import Surroundings
 from glam_worker.runtime.settlement import Settler
 from glam_worker.settings import Settings
-from glam_worker.topology.ensure import EnsuredConsumer
+from glam_worker.topology.ensured import EnsuredConsumer
 from glam_worker.topology.specs import CLAIMS, NS
 
 MakesParking: TypeAlias = Callable[[JetStreamClient, str, str], Parking]

@@ -28,7 +28,8 @@ from glam_worker.runtime.keeper import LeaseKeeper
 from glam_worker.runtime.loop_watch import LoopWatch, Running
 from glam_worker.runtime.ticker import Ticker
 from glam_worker.settings import Settings
-from glam_worker.topology.ensure import Ensured, ensure
+from glam_worker.topology.ensure import ensure
+from glam_worker.topology.ensured import Ensured
 from glam_worker.topology.specs import STATE
 
 LEAST_SERVER = "2.12.0"

@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from glam_worker.cli import check, config, dev, doctor, permissions, publish, run, version
+from glam_worker.cli import (
+    apply,
+    check,
+    config,
+    dev,
+    doctor,
+    permissions,
+    plan,
+    publish,
+    run,
+    version,
+)
 from glam_worker.cli.dlq import listing, show
 
 _WIDE = 10_000
@@ -55,6 +66,8 @@ dlq.command("show")(show.show)
 app.command("run", rich_help_panel=WORK)(run.run)
 app.command("dev", rich_help_panel=WORK)(dev.dev)
 app.command("check", rich_help_panel=WORK)(check.check)
+app.command("plan", rich_help_panel=WORK)(plan.plan)
+app.command("apply", rich_help_panel=WORK)(apply.apply)
 app.command("publish", rich_help_panel=EVENTS)(publish.publish)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("permissions", rich_help_panel=LOOK)(permissions.permissions)

@@ -17,6 +17,8 @@ FAILED = 1
 """Exit code: something failed at run time."""
 WRONG = 2
 """Exit code: wrong usage, declaration or configuration."""
+PENDING = 3
+"""Exit code of `plan`: something is to be done."""
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from glam_shared.messaging.broker_errors import ApiError, BrokerError
@@ -14,15 +13,14 @@ from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
 from glam_worker.topology.choosing import check_holds, chosen_stream, does_not_exist
-from glam_worker.topology.drift import (
-    Drift,
-    consumer_drift,
-    retry_stream_problems,
-    stream_drift,
-)
+from glam_worker.topology.drift import consumer_drift, retry_stream_problems, stream_drift
+from glam_worker.topology.ensured import Ensured, EnsuredConsumer, Refused
 from glam_worker.topology.records import State, record_of
 from glam_worker.topology.remembered import Remembered, record_durable, record_stream
 from glam_worker.topology.specs import ConsumerSpec, StreamSpec
+
+_NOT_UNIQUE = 10100
+"""Another consumer of a work queue has one of these subjects."""
 
 
 class Admin(Protocol):
@@ -33,51 +31,6 @@ class Admin(Protocol):
     async def create_stream(self, config: dict[str, Any]) -> bool: ...
     async def consumer(self, stream: str, name: str) -> dict[str, Any] | None: ...
     async def create_consumer(self, stream: str, config: dict[str, Any]) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class EnsuredConsumer:
-    """A durable that exists."""
-
-    spec: ConsumerSpec
-    info: dict[str, Any]
-    stream: dict[str, Any]
-    drift: tuple[Drift, ...]
-
-    @property
-    def unsafe(self) -> tuple[Drift, ...]:
-        """Why it must not be pulled."""
-        return tuple(drift for drift in self.drift if drift.unsafe)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A handler that is not worked: what it needs does not exist and must not be created."""
-
-    handler: Handler
-    reason: str
-
-
-@dataclass(slots=True)
-class Ensured:
-    """What the worker found and made at start."""
-
-    consumers: list[EnsuredConsumer] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    created: list[str] = field(default_factory=list)
-    drift: list[Drift] = field(default_factory=list)
-    alarms: list[str] = field(default_factory=list)
-    """What was there before, and was deleted."""
-    notes: list[str] = field(default_factory=list)
-    dlq_stream: str = ""
-
-    def of(self, handler: Handler) -> list[EnsuredConsumer]:
-        """The durables of a handler: two, unless it was refused."""
-        return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
-
-    def refusals(self, handler: Handler) -> list[str]:
-        """Why a handler is not worked."""
-        return [refused.reason for refused in self.refused if refused.handler is handler]
 
 
 async def ensure(admin: Admin, state: State, registry: Registry, settings: Settings) -> Ensured:
@@ -99,6 +52,7 @@ class _Ensuring:
         self._before = Remembered()
         self._streams: dict[str, dict[str, Any]] = {}
         self._ours: list[dict[str, Any]] = []
+        self._renamed: set[tuple[str, str]] = set()
 
     async def run(self, registry: Registry) -> Ensured:
         times = (handler.options.remembered_for or 0.0 for handler in registry.handlers)
@@ -108,8 +62,13 @@ class _Ensuring:
         chosen = [(handler, await self._stream_of(handler)) for handler in registry.handlers]
         await self._own_streams({stream for _, stream in chosen if stream})
         mains = [specs.main_consumer(handler, stream) for handler, stream in chosen if stream]
-        lanes = [specs.lane_consumer(handler, self._settings) for handler in registry.handlers]
-        found = await asyncio.gather(*map(self._main, mains), *map(self._lane, lanes))
+        found = await asyncio.gather(*map(self._main, mains))
+        lanes = [
+            specs.lane_consumer(handler, self._settings)
+            for handler in registry.handlers
+            if (handler.service, handler.name) not in self._renamed
+        ]
+        found += await asyncio.gather(*map(self._lane, lanes))
         self._result.consumers = [consumer for consumer in found if consumer is not None]
         for consumer in self._result.consumers:
             self._result.drift.extend(consumer.drift)
@@ -229,18 +188,40 @@ class _Ensuring:
         if self._before.unreadable is not None:
             return reasons.state_unreadable(spec, self._before.unreadable)
         record = self._before.durables.get((spec.handler.service, spec.handler.name))
+        if record is None and (old := await self._former(spec.handler, spec.stream)):
+            self._renamed.add((spec.handler.service, spec.handler.name))
+            return reasons.renamed(spec, old)
         stream = await self._known(spec.stream)
         return reasons.why_not_created(spec, record, nanoseconds(stream["created"]))
 
-    async def _lane(self, spec: ConsumerSpec) -> EnsuredConsumer:
+    async def _former(self, handler: Handler, stream: str) -> str | None:
+        """A name the handler had before, and whose position is to be taken over by ``apply``."""
+        for name in handler.options.previously:
+            record = self._before.durables.get((handler.service, name))
+            if record is not None and record.moved_to is None:
+                return name
+            main = specs.durable_of(handler.service, name)
+            lane = specs.durable_of(handler.service, name, "lane")
+            for place, durable in ((stream, main), (self._settings.retry_stream, lane)):
+                if await self._admin.consumer(place, durable) is not None:
+                    return name
+        return None
+
+    async def _lane(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
         """A lane is created whenever it is missing: what is due waits in the stream for it."""
         info = await self._admin.consumer(spec.stream, spec.durable)
-        if info is None:
-            if (spec.handler.service, spec.handler.name) in self._before.durables:
-                alarm = reasons.deleted_before(f"consumer {spec.durable}", "nothing was lost")
-                self._result.alarms.append(alarm)
-            info = await self._new(spec)
-        return await self._found(spec, info)
+        if info is not None:
+            return await self._found(spec, info)
+        if (spec.handler.service, spec.handler.name) in self._before.durables:
+            alarm = reasons.deleted_before(f"consumer {spec.durable}", "nothing was lost")
+            self._result.alarms.append(alarm)
+        try:
+            return await self._found(spec, await self._new(spec))
+        except ApiError as error:
+            if error.err_code != _NOT_UNIQUE:
+                raise
+        self._refuse(spec.handler, reasons.lane_held(spec))
+        return None
 
     async def _new(self, spec: ConsumerSpec) -> dict[str, Any]:
         if await self._admin.create_consumer(spec.stream, spec.config):

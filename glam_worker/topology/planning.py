@@ -38,9 +38,11 @@ def plan_of(
     plan = Plan(service)
     events = [observed.stream_config(name) for name in observed.places.values()]
     configs = [config for config in events if config]
-    _events_stream(plan, handlers, settings, observed, choices)
     kept = max((handler.options.remembered_for or 0.0 for handler in handlers), default=0.0)
-    for spec in wanted_streams(settings, configs, kept):
+    state, *others = wanted_streams(settings, configs, kept)
+    plan_stream(plan, state, observed)  # first: what is created is recorded in it
+    _events_stream(plan, handlers, settings, observed, choices)
+    for spec in others:
         plan_stream(plan, spec, observed)
     plan_letters(plan, letter_stream(settings, configs), observed)
     _give_back(plan, handlers, settings, observed)

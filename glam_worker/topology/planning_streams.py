@@ -26,7 +26,7 @@ from glam_worker.topology.specs import NS, StreamSpec
 def wanted_streams(
     settings: Settings, events: Sequence[dict[str, Any]], claims_kept: float
 ) -> tuple[StreamSpec, ...]:
-    """The retry stream and the buckets, as safe as the streams of events found."""
+    """The bucket of records, the retry stream and other buckets, as safe as the events found."""
     safety = (settings, replicas_of(events), storage_of(events))
     claims = [specs.bucket(specs.CLAIMS, claims_kept, *safety)] if claims_kept else []
     return (specs.bucket(specs.STATE, 0.0, *safety), specs.retry_stream(*safety), *claims)

@@ -68,6 +68,14 @@ def renamed(spec: ConsumerSpec, old: str) -> str:
     )
 
 
+def lane_held(spec: ConsumerSpec) -> str:
+    """A lane whose subject another lane has: that of the name before, or of who took over."""
+    return (
+        f"consumer {spec.durable} cannot be created: another lane of service "
+        f"{spec.handler.service} takes its retries; `glam-worker apply MODULE...` settles that"
+    )
+
+
 def deleted_before(thing: str, lost: str) -> str:
     """What was there before is created anew, and what it held is lost."""
     return f"{thing} was deleted since the last start; it was created anew, {lost}"

@@ -1,0 +1,55 @@
+"""What a worker found, made and refused when it started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from glam_worker.declare.handler import Handler
+from glam_worker.topology.drift import Drift
+from glam_worker.topology.specs import ConsumerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EnsuredConsumer:
+    """A durable that exists."""
+
+    spec: ConsumerSpec
+    info: dict[str, Any]
+    stream: dict[str, Any]
+    drift: tuple[Drift, ...]
+
+    @property
+    def unsafe(self) -> tuple[Drift, ...]:
+        """Why it must not be pulled."""
+        return tuple(drift for drift in self.drift if drift.unsafe)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A handler that is not worked: what it needs does not exist and must not be created."""
+
+    handler: Handler
+    reason: str
+
+
+@dataclass(slots=True)
+class Ensured:
+    """What the worker found and made at start."""
+
+    consumers: list[EnsuredConsumer] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    """What was there before, and was deleted."""
+    notes: list[str] = field(default_factory=list)
+    dlq_stream: str = ""
+
+    def of(self, handler: Handler) -> list[EnsuredConsumer]:
+        """The durables of a handler: two, unless it was refused."""
+        return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
+
+    def refusals(self, handler: Handler) -> list[str]:
+        """Why a handler is not worked."""
+        return [refused.reason for refused in self.refused if refused.handler is handler]

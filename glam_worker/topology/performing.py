@@ -1,0 +1,199 @@
+"""Does what a plan says, step by step. Every step can be interrupted, and done again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from glam_shared.messaging.broker_errors import ApiError
+from glam_worker.declare.handler import Handler
+from glam_worker.errors import TopologyError
+from glam_worker.jetstream.consumers import nanoseconds
+from glam_worker.topology import reasons, specs
+from glam_worker.topology.drift import filter_fields, filters_of
+from glam_worker.topology.plan import (
+    CreateDurable,
+    CreateStream,
+    MoveLetters,
+    Step,
+    TakeOver,
+    UpdateDurable,
+    UpdateStream,
+)
+from glam_worker.topology.planning_handlers import begin_at
+from glam_worker.topology.planning_streams import loss
+from glam_worker.topology.records import (
+    DurableRecord,
+    State,
+    StreamRecord,
+    floor_of,
+    handler_key,
+    record_of,
+    stream_key,
+)
+from glam_worker.topology.specs import ConsumerSpec, StreamSpec
+
+
+class Changes(Protocol):
+    """Reads and changes streams and consumers."""
+
+    async def stream(self, name: str) -> dict[str, Any] | None: ...
+    async def create_stream(self, config: dict[str, Any]) -> bool: ...
+    async def update_stream(self, config: dict[str, Any]) -> None: ...
+    async def consumer(self, stream: str, name: str) -> dict[str, Any] | None: ...
+    async def create_consumer(self, stream: str, config: dict[str, Any]) -> bool: ...
+    async def update_consumer(self, stream: str, config: dict[str, Any]) -> None: ...
+    async def delete_consumer(self, stream: str, name: str) -> None: ...
+    def now(self) -> datetime: ...
+
+
+MovesLetters = Callable[[str, StreamSpec], Awaitable[None]]
+"""Moves the letters of a stream of events to their own."""
+
+
+class Performer:
+    """Does the steps of a plan. Raises TopologyError and BrokerError."""
+
+    def __init__(self, admin: Changes, state: State, letters: MovesLetters) -> None:
+        self._admin = admin
+        self._state = state
+        self._letters = letters
+
+    async def perform(self, step: Step) -> None:
+        """Do one step."""
+        match step:
+            case CreateStream(spec):
+                await self._create_stream(spec)
+            case UpdateStream(name, mend):
+                await self._update_stream(name, mend)
+            case CreateDurable():
+                await self._create_durable(step)
+            case UpdateDurable(stream, durable, mend):
+                await self._update_durable(stream, durable, mend)
+            case TakeOver():
+                await self._take_over(step)
+            case MoveLetters(source, target):
+                await self._letters(source, target)
+                await self._record_stream(target.name)
+
+    # --- streams ---
+
+    async def _create_stream(self, spec: StreamSpec) -> None:
+        try:
+            await self._admin.create_stream(spec.config)
+        except ApiError as error:
+            raise TopologyError(reasons.cannot_create(spec, error)) from error
+        await self._record_stream(spec.name)
+
+    async def _update_stream(self, name: str, mend: dict[str, Any]) -> None:
+        info = await self._stream(name)
+        lost = loss(mend, info, self._admin.now())
+        if lost:
+            raise TopologyError(f"stream {name} is not changed: that would remove {lost} by now")
+        await self._admin.update_stream(_mended(info["config"], mend))
+
+    async def _stream(self, name: str) -> dict[str, Any]:
+        info = await self._admin.stream(name)
+        if info is None:
+            raise TopologyError(f"stream {name} is gone")
+        return info
+
+    async def _record_stream(self, name: str) -> None:
+        info = await self._stream(name)
+        record = StreamRecord(name, nanoseconds(info["created"]))
+        await self._state.write(stream_key(name), record.to_bytes())
+
+    # --- durables ---
+
+    async def _create_durable(self, step: CreateDurable) -> None:
+        spec = step.spec
+        begin = step.begin
+        found = await self._admin.consumer(spec.stream, spec.durable) if step.anew else None
+        if found is not None:
+            await self._record(spec, found)  # the position outlives the durable
+            if "opt_start_seq" in begin:
+                begin = begin_at("floor", floor_of(found))
+            await self._admin.delete_consumer(spec.stream, spec.durable)
+        await self._new(spec, begin)
+
+    async def _new(self, spec: ConsumerSpec, begin: dict[str, Any]) -> None:
+        """Create first, record after: what exists and is not recorded can be recorded later."""
+        config = {**spec.config, **begin}
+        if "opt_start_seq" in begin or begin.get("deliver_policy") in ("all", "new"):
+            config.pop("opt_start_time", None)
+        await self._admin.create_consumer(spec.stream, config)
+        found = await self._admin.consumer(spec.stream, spec.durable)
+        if found is None:
+            raise TopologyError(f"consumer {spec.durable} was created and is gone again")
+        await self._record(spec, found)
+
+    async def _update_durable(self, stream: str, durable: str, mend: dict[str, Any]) -> None:
+        found = await self._admin.consumer(stream, durable)
+        if found is None:
+            raise TopologyError(f"consumer {durable} on stream {stream} is gone")
+        await self._admin.update_consumer(stream, _mended(found["config"], mend))
+
+    async def _record(self, spec: ConsumerSpec, found: dict[str, Any]) -> None:
+        if spec.way == "main":
+            record = record_of(await self._stream(spec.stream), found)
+            await self._write(spec.handler, spec.handler.name, record)
+
+    async def _write(self, handler: Handler, name: str, record: DurableRecord) -> None:
+        await self._state.write(handler_key(handler.service, name), record.to_bytes())
+
+    # --- taking over ---
+
+    async def _take_over(self, step: TakeOver) -> None:
+        """The new durable begins before the old ones end, so that nothing is between them."""
+        handler = step.main.handler
+        positions = {name: await self._position(step.main, name) for name in step.names}
+        if await self._admin.consumer(step.main.stream, step.main.durable) is None:
+            floors = [position.floor for position in positions.values() if position is not None]
+            begin = begin_at("floor", min(floors)) if floors else {}
+            await self._new(step.main, begin)
+        for name in step.names:
+            old = specs.durable_of(handler.service, name)
+            await self._admin.delete_consumer(step.main.stream, old)
+            lane = specs.durable_of(handler.service, name, "lane")
+            await self._admin.delete_consumer(step.lane.stream, lane)
+        await self._extend_lane(step.lane, step.names)
+        for name, position in positions.items():
+            if position is not None:
+                await self._write(handler, name, _moved(position, handler.name))
+
+    async def _position(self, main: ConsumerSpec, name: str) -> DurableRecord | None:
+        """Where a former name is; recorded first, as its durable is about to end."""
+        durable = specs.durable_of(main.handler.service, name)
+        found = await self._admin.consumer(main.stream, durable)
+        key = handler_key(main.handler.service, name)
+        if found is None:
+            kept = (await self._state.read([key])).get(key)
+            return DurableRecord.from_bytes(kept.value) if kept else None
+        record = record_of(await self._stream(main.stream), found)
+        await self._state.write(key, record.to_bytes())
+        return record
+
+    async def _extend_lane(self, spec: ConsumerSpec, names: tuple[str, ...]) -> None:
+        service = spec.handler.service
+        wanted = [specs.due_subject(service, name) for name in (spec.handler.name, *names)]
+        found = await self._admin.consumer(spec.stream, spec.durable)
+        if found is None:
+            await self._admin.create_consumer(spec.stream, spec.config)
+            return
+        held = filters_of(found["config"])
+        subjects = [*held, *(subject for subject in wanted if subject not in held)]
+        if subjects != held:
+            config = _mended(found["config"], filter_fields(subjects))
+            await self._admin.update_consumer(spec.stream, config)
+
+
+def _mended(config: dict[str, Any], mend: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of the server's with some fields changed, or left out where None."""
+    changed = {**config, **mend}
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def _moved(record: DurableRecord, handler: str) -> DurableRecord:
+    return replace(record, moved_to=handler)
