@@ -1,0 +1,229 @@
+"""What tells the server that we hold something, when, and when not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+import pytest
+from nats.aio.msg import Msg
+from pydantic import BaseModel
+
+from glam_shared.messaging import JetStreamClient
+from glam_worker.dev.server import EmbeddedServer
+from glam_worker.testing import Bench, WorkerFactory
+
+SUBJECT = "evt.order.placed.v1"
+ACK_WAIT = 0.6
+LONGER = 1.2
+
+StartsServer = Callable[..., EmbeddedServer]
+
+
+class Order(BaseModel):
+    number: int = 1
+
+
+class Spy:
+    """Hears every ack, nak and in-progress ack that the server hears."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, bytes]] = []
+
+    async def heard(self, msg: Msg) -> None:
+        """One of them."""
+        self.said.append((msg.subject, msg.data))
+
+    def signs(self) -> int:
+        """In-progress acks so far."""
+        return sum(body == b"+WPI" for _, body in self.said)
+
+    def naks(self) -> list[str]:
+        """What was handed back, by the subject that names the delivery."""
+        return [subject for subject, body in self.said if body.startswith(b"-NAK")]
+
+
+@contextlib.asynccontextmanager
+async def spying(client: JetStreamClient) -> AsyncIterator[Spy]:
+    """Listen on the test's connection."""
+    spy = Spy()
+    subscription = await client.client.subscribe("$JS.ACK.>", cb=spy.heard)
+    await client.api("STREAM.NAMES")  # the server knows of it
+    yield spy
+    if client.is_connected():
+        await subscription.unsubscribe()
+
+
+def pipeline(bench: Bench) -> Any:
+    """The handler's."""
+    return bench.worker.works[0].pipeline
+
+
+class Slow:
+    """A transport that sends everything a little later, in order."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it later."""
+        asyncio.get_running_loop().call_later(LONGER / 6, self._real.write, data)
+
+    def writelines(self, parts: list[bytes]) -> None:
+        """Send them later."""
+        self.write(b"".join(parts))
+
+
+def slow_down(bench: Bench) -> None:
+    """Whatever the keeper sends is overtaken by what the worker sends."""
+    keepers = bench.worker._line._client.client
+    keepers._transport = cast("Any", Slow(keepers._transport))
+
+
+def lost(bench: Bench) -> bool:
+    """Whether the worker knows that its consumer is gone, or is another one now."""
+    told = str(bench.worker.not_ready())
+    return "is gone" in told or "anew" in told
+
+
+async def handed_out(bench: Bench) -> int:
+    """Deliveries that the server has made to the durable."""
+    info = await bench.client.api(f"CONSUMER.INFO.GLAM_EVENTS.{bench.service}-place")
+    return int(info["delivered"]["consumer_seq"])
+
+
+async def test_a_delayed_nak_is_not_overtaken_by_a_sign_of_life(worker: WorkerFactory) -> None:
+    """What is handed back with a delay stays away that long, although the lease keeper, on another
+    connection, was renewing it."""
+    ends = asyncio.Event()
+
+    @worker.on(SUBJECT, Order, ack_wait=LONGER, concurrency=40)
+    async def place(order: Order) -> None:
+        await ends.wait()
+
+    async with worker() as bench, spying(bench.client) as spy:
+        for number in range(30):
+            await bench.publish(SUBJECT, Order(number=number))
+        await bench.until(lambda: len(pipeline(bench).held) == 30)
+        await bench.until(lambda: spy.signs() >= 30)
+        slow_down(bench)
+        signs = bench.facts.renewals
+        await bench.until(lambda: bench.facts.renewals >= signs + 30)
+        *back, kept = list(pipeline(bench).held)
+        assert all(one.kept for one in back)
+        for delivery in back:
+            await asyncio.sleep(LONGER / 200)
+            assert delivery.hand_back(60.0)
+        await bench.until(lambda: len(spy.naks()) == 29)
+        then = kept.renewed
+        await bench.until(lambda: kept.renewed > then + 1.5 * LONGER, "two leases")
+        delivered = await handed_out(bench)
+        ends.set()
+        await bench.settled(await bench.publish(SUBJECT, Order()))
+
+    assert delivered == 30
+    last = dict(spy.said)
+    assert all(last[subject].startswith(b"-NAK") for subject in spy.naks())
+
+
+async def test_what_the_keeper_cannot_renew_the_loop_renews(
+    worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the keeper's connection a run that waits for three leases is run once."""
+    monkeypatch.setattr("glam_worker.jetstream.lease_line.LeaseLine.renew", no_renewals)
+    runs: list[int] = []
+
+    @worker.on(SUBJECT, Order, ack_wait=ACK_WAIT)
+    async def place(order: Order) -> None:
+        runs.append(order.number)
+        await bench.until(lambda: bench.facts.renewals > 5)
+
+    async with worker() as bench:
+        await bench.finished(await bench.publish(SUBJECT, Order()))
+        delivered = await handed_out(bench)
+
+    assert (runs, delivered) == ([1], 1)
+
+
+async def no_renewals(*_args: object, standing: bool) -> list[Any]:
+    """As a line that has no connection."""
+    return []
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["consumer", "stream"])
+async def test_nothing_is_told_to_a_consumer_made_anew(worker: WorkerFactory, whole: bool) -> None:
+    """Stream or durable deleted and created again under a run: neither its sign of life nor its
+    ack completes the other event of the same sequence."""
+    ends = asyncio.Event()
+
+    @worker.on(SUBJECT, Order, ack_wait=ACK_WAIT)
+    async def place(order: Order) -> None:
+        await ends.wait()
+
+    async with worker() as bench, spying(bench.client) as spy:
+        await bench.publish(SUBJECT, Order(number=1))
+        await bench.until(lambda: bench.facts.renewals > 1)
+        stream = (await bench.client.api("STREAM.INFO.GLAM_EVENTS"))["config"]
+        durable = f"{bench.service}-place"
+        config = (await bench.client.api(f"CONSUMER.INFO.GLAM_EVENTS.{durable}"))["config"]
+        told = len(spy.said)
+        if whole:
+            await bench.client.api("STREAM.DELETE.GLAM_EVENTS")
+            await bench.client.api("STREAM.CREATE.GLAM_EVENTS", stream)
+            await bench.publish(SUBJECT, Order(number=2))
+        else:
+            await bench.client.api(f"CONSUMER.DELETE.GLAM_EVENTS.{durable}")
+        create = {"stream_name": "GLAM_EVENTS", "config": config, "action": "create"}
+        await bench.client.api(f"CONSUMER.CREATE.GLAM_EVENTS.{durable}", create)
+        await bench.until(lambda: lost(bench))
+        (held,) = pipeline(bench).held
+        await bench.until(lambda: time.monotonic() - held.renewed > ACK_WAIT, "the lease to lapse")
+        ends.set()
+        await bench.until(lambda: not pipeline(bench).held)
+        info = await bench.client.api(f"CONSUMER.INFO.GLAM_EVENTS.{durable}")
+
+    assert info["ack_floor"]["stream_seq"] == 0
+    assert info["num_pending"] == 1
+    assert len(spy.said) <= told + 1  # one may have left before the server's 409 was read
+
+
+async def test_nothing_is_told_after_a_reconnect_to_another_stream(
+    worker: WorkerFactory, own_server: StartsServer
+) -> None:
+    """The server comes back without its store, and with an event of the same sequence: the late
+    ack of the old one is not sent."""
+    server = own_server()
+    ends = asyncio.Event()
+
+    @worker.on(SUBJECT, Order, ack_wait=ACK_WAIT)
+    async def place(order: Order) -> None:
+        await ends.wait()
+
+    async with worker(servers=server.url) as bench:
+        await bench.publish(SUBJECT, Order(number=1))
+        await bench.until(lambda: bench.facts.renewals > 1)
+        durable = f"{bench.service}-place"
+        stream = (await bench.client.api("STREAM.INFO.GLAM_EVENTS"))["config"]
+        config = (await bench.client.api(f"CONSUMER.INFO.GLAM_EVENTS.{durable}"))["config"]
+        await bench.client.api("STREAM.DELETE.GLAM_EVENTS")
+        await asyncio.to_thread(server.kill)
+        await bench.until(bench.worker.not_ready)
+        ends.set()
+        await asyncio.to_thread(server.start)
+        assert await bench.client.wait_connected(10)
+        async with spying(bench.client) as spy:
+            await bench.client.api("STREAM.CREATE.GLAM_EVENTS", stream)
+            await bench.publish(SUBJECT, Order(number=2))
+            create = {"stream_name": "GLAM_EVENTS", "config": config, "action": "create"}
+            await bench.client.api(f"CONSUMER.CREATE.GLAM_EVENTS.{durable}", create)
+            await bench.until(lambda: lost(bench), "it is noticed")
+            info = await bench.client.api(f"CONSUMER.INFO.GLAM_EVENTS.{durable}")
+
+    assert spy.said == []
+    assert (info["ack_floor"]["stream_seq"], info["num_pending"]) == (0, 1)
