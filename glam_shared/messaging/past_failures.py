@@ -22,6 +22,12 @@ class PastFailure(BaseModel):
     reason: str = Field(default="", max_length=64)
     attempts: int = Field(default=0, ge=0)
     error: str = Field(default="", max_length=256)
+    letter: str = Field(default="", max_length=320)
+    """The letter that was replayed, such as `GLAM_DLQ:17`."""
+    edited_at: UtcDatetime | None = None
+    """When its payload was edited for the replay; None: it was replayed as it was."""
+    edited_from: str = Field(default="", max_length=64)
+    """SHA-256 of the body before that, in hex."""
 
 
 _LIST = TypeAdapter(tuple[PastFailure, ...])

@@ -18,7 +18,7 @@ from glam_worker.cli import (
     run,
     version,
 )
-from glam_worker.cli.dlq import listing, show
+from glam_worker.cli.dlq import drop, listing, replay, show
 
 _WIDE = 10_000
 
@@ -62,6 +62,8 @@ dlq = _commands(
 )
 dlq.command("list")(listing.list_letters)
 dlq.command("show")(show.show)
+dlq.command("replay")(replay.replay)
+dlq.command("drop")(drop.drop)
 
 app.command("run", rich_help_panel=WORK)(run.run)
 app.command("dev", rich_help_panel=WORK)(dev.dev)

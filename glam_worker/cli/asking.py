@@ -6,6 +6,9 @@ import sys
 
 import typer
 
+from glam_worker.cli.failing import FAILED
+from glam_worker.cli.printing import note
+
 
 def confirmed(question: str, *, yes: bool) -> bool:
     """Whether to go on: ``--yes``, or what the user answers. Raises UsageError without a terminal.
@@ -17,5 +20,14 @@ def confirmed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask at; give --yes to go on without being asked")
+        raise UsageError(
+            f"{question} there is no terminal to ask at; give --yes to go on without being asked"
+        )
     return typer.confirm(question, default=False, err=True)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """The same; a no ends the command."""
+    if not confirmed(question, yes=yes):
+        note("glam-worker: nothing was done")
+        raise typer.Exit(FAILED)

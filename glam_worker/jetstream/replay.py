@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import datetime
+from typing import Any
 
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.broker_errors import MessageTooLarge, NotFound
 from glam_shared.messaging.dead_letter import DeadLetter
 from glam_shared.messaging.foreign_subjects import subject_text
-from glam_shared.messaging.past_failures import write_past
+from glam_shared.messaging.past_failures import PastFailure, write_past
 from glam_worker.errors import WorkerError
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.jetstream.stored_letters import StoredLetter, StoredLetters
@@ -38,7 +40,9 @@ def replay_id(letter: StoredLetter) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def replay_headers(letter: StoredLetter, record: DeadLetter) -> dict[str, str]:
+def replay_headers(
+    letter: StoredLetter, record: DeadLetter, edited_at: datetime | None = None
+) -> dict[str, str]:
     """What the lane is told: the publisher's headers, the origin, and what the event went through.
 
     Without attempts, which start again at 1.
@@ -52,9 +56,21 @@ def replay_headers(letter: StoredLetter, record: DeadLetter) -> dict[str, str]:
         names.GLAM_SEQUENCE: _text(record.sequence),
         names.GLAM_STORED_AT: names.moment_text(record.stored_at) if record.stored_at else "",
         names.GLAM_REPLAY_ID: replay_id(letter),
-        names.GLAM_REPLAYS: write_past(record.past()),
+        names.GLAM_REPLAYS: write_past(_past(letter, record, edited_at)),
     }
     return dict(record.headers) | {name: value for name, value in ours.items() if value}
+
+
+def _past(
+    letter: StoredLetter, record: DeadLetter, edited_at: datetime | None
+) -> tuple[PastFailure, ...]:
+    """Every stay among the dead letters, this one included."""
+    *before, now = record.past()
+    told: dict[str, Any] = {"letter": letter.id}
+    if edited_at is not None:
+        digest = hashlib.sha256(letter.body).hexdigest()
+        told |= {"edited_at": edited_at, "edited_from": digest}
+    return (*before, now.model_copy(update=told))
 
 
 class Replays:
@@ -65,8 +81,10 @@ class Replays:
         self._retry_stream = retry_stream
         self._lanes: set[str] = set()
 
-    async def replay(self, letter: StoredLetter) -> bool:
+    async def replay(self, letter: StoredLetter, edited: bytes | None = None) -> bool:
         """Publish to the handler's lane, then delete the letter; False if it was gone already.
+
+        ``edited`` is a body to send in place of the letter's.
 
         Raises ReplayRefused for a letter that no handler of ours wrote, whose handler has no lane
         or whose body is gone, and BrokerError when it is not known to be stored: try it again then.
@@ -76,7 +94,12 @@ class Replays:
             return False
         record = letter.record
         await self._check_lane(letter, record)
-        await self._publish(letter, record, await self._body(letter, record))
+        if edited is None:
+            await self._publish(
+                letter, await self._body(letter, record), replay_headers(letter, record)
+            )
+        else:
+            await self._publish_edited(letter, record, edited)
         await letters.delete(letter)
         return True
 
@@ -124,15 +147,26 @@ class Replays:
             return None
         return base64.b64decode(found["message"].get("data") or "")
 
-    async def _publish(self, letter: StoredLetter, record: DeadLetter, body: bytes) -> None:
-        target = due_subject(record.service, record.handler)
-        headers = replay_headers(letter, record)
+    async def _publish_edited(self, letter: StoredLetter, record: DeadLetter, body: bytes) -> None:
+        headers = replay_headers(letter, record, self._client.server_time())
+        if await self._publish(letter, body, headers):
+            raise ReplayRefused(
+                letter,
+                "was replayed a moment ago, by a command that was interrupted before it could "
+                "remove the letter; the edited payload was not sent. Drop the letter, or edit it "
+                "again if it comes back",
+            )
+
+    async def _publish(self, letter: StoredLetter, body: bytes, headers: dict[str, str]) -> bool:
+        """Whether the lane had this replay already."""
+        target = due_subject(headers[names.GLAM_SERVICE], headers[names.GLAM_HANDLER])
         try:
-            await self._client.publish_acked(target, body, headers, msg_id=replay_id(letter))
+            ack = await self._client.publish_acked(target, body, headers, msg_id=replay_id(letter))
         except MessageTooLarge as error:
             raise ReplayRefused(
                 letter, f"is too large for the server beside its headers: {error}"
             ) from error
+        return ack.duplicate
 
 
 def _text(number: int | None) -> str:

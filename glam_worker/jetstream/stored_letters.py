@@ -63,12 +63,18 @@ class StoredLetters:
 
     async def delete(self, letter: StoredLetter) -> bool:
         """Remove a letter; False if it was gone, with its stream or without."""
-        if not await self.holds(letter):
-            return False
+        return await self.drop(letter.created, letter.sequence)
+
+    async def drop(self, created: int, sequence: int) -> bool:
+        """The same for a letter that is known by its place only."""
         try:
-            await self._client.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": letter.sequence})
+            if await self.created() != created:
+                return False
+            await self._client.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": sequence})
+        except NotFound:
+            return False
         except ApiError:
-            if not await self.holds(letter):  # the server has no code of its own for "gone already"
+            if await self.get(sequence) is None:  # the server has no code for "gone already"
                 return False
             raise
         return True

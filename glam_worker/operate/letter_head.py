@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.dead_letter import DeadLetter, fingerprint
+from glam_shared.messaging.headers import encoded_size
 from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.browsing import BrowsedMessage
+from glam_worker.jetstream.stored_letters import StoredLetter
 
 _HANDLER = b"\r\n" + names.GLAM_HANDLER.encode() + b":"
 _OURS = b"Glam-"
@@ -112,10 +114,22 @@ def _head_of_others(stream: str, message: BrowsedMessage) -> LetterHead:
     """Of a letter by a service, or by an older one that gave it no header."""
     headers = read_headers(message.headers)
     record = DeadLetter.from_message(message.subject, headers, message.body)
+    return _head(stream, message.sequence, record, message.stored_at, message.size)
+
+
+def head_of_letter(letter: StoredLetter) -> LetterHead:
+    """The head of a letter that was read as a whole."""
+    size = encoded_size(letter.headers) + len(letter.body)
+    return _head(letter.stream, letter.sequence, letter.record, 0.0, size)
+
+
+def _head(
+    stream: str, sequence: int, record: DeadLetter, stored_at: float, size: int
+) -> LetterHead:
     return LetterHead(
         stream=stream,
-        sequence=message.sequence,
-        failed_at=record.failed_at.timestamp() if record.failed_at else message.stored_at,
+        sequence=sequence,
+        failed_at=record.failed_at.timestamp() if record.failed_at else stored_at,
         subject=record.subject,
         service=record.service,
         handler=record.handler,
@@ -126,5 +140,5 @@ def _head_of_others(stream: str, message: BrowsedMessage) -> LetterHead:
         attempts=record.attempts,
         event_id=record.event_id,
         replayed=bool(record.replays),
-        size=_size(message),
+        size=size,
     )

@@ -151,29 +151,41 @@ def wait_subject(service: str, handler: str, carrier: str) -> str:
 
 def main_consumer(handler: Handler, stream: str) -> ConsumerSpec:
     """The durable of a handler on its events' stream."""
-    config = _consumer(handler, "main", [handler.subject]) | _start(handler)
+    options, service = handler.options, handler.service
+    config = _consumer(service, handler.name, options.ack_wait, "main", [handler.subject])
+    config |= _start(handler)
     return ConsumerSpec(handler, "main", stream, config["durable_name"], config)
 
 
 def lane_consumer(handler: Handler, settings: Settings, also: Sequence[str] = ()) -> ConsumerSpec:
     """The durable of a handler's lane on the retry stream: its own, and those of former names."""
-    names = dict.fromkeys((handler.name, *handler.options.previously, *also))
-    config = _consumer(handler, "lane", [due_subject(handler.service, name) for name in names])
-    config["deliver_policy"] = "all"
+    former = (*handler.options.previously, *also)
+    config = lane_config(handler.service, handler.name, handler.options.ack_wait, former)
     return ConsumerSpec(handler, "lane", settings.retry_stream, config["durable_name"], config)
 
 
-def _consumer(handler: Handler, way: Way, subjects: list[str]) -> dict[str, Any]:
+def lane_config(
+    service: str, handler: str, ack_wait: float, former: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A lane's durable as it is created; ``ack_wait`` in seconds, ``former`` names of it."""
+    subjects = [due_subject(service, name) for name in dict.fromkeys((handler, *former))]
+    config = _consumer(service, handler, ack_wait, "lane", subjects)
+    return config | {"deliver_policy": "all"}
+
+
+def _consumer(
+    service: str, handler: str, ack_wait: float, way: Way, subjects: list[str]
+) -> dict[str, Any]:
     several = len(subjects) > 1  # the server takes one of the two fields only
     return {
-        "durable_name": durable_of(handler.service, handler.name, way),
+        "durable_name": durable_of(service, handler, way),
         **({"filter_subjects": subjects} if several else {"filter_subject": subjects[0]}),
         "ack_policy": "explicit",
-        "ack_wait": int(handler.options.ack_wait * NS),
+        "ack_wait": int(ack_wait * NS),
         "max_deliver": -1,
         "max_ack_pending": -1,
         "replay_policy": "instant",
-        "metadata": {OWNER_SERVICE: handler.service, OWNER_HANDLER: handler.name, OWNER_WAY: way},
+        "metadata": {OWNER_SERVICE: service, OWNER_HANDLER: handler, OWNER_WAY: way},
     }
 
 

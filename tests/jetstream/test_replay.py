@@ -19,7 +19,7 @@ from glam_shared.messaging.dead_letter import BodyReference, DeadLetter
 from glam_worker import EventContext, Reject, RetryPolicy, Settings, Worker
 from glam_worker.declare.registry import Registry
 from glam_worker.dev.server import EmbeddedServer
-from glam_worker.jetstream.replay import ReplayRefused, Replays, replay_id
+from glam_worker.jetstream.replay import ReplayRefused, Replays, replay_headers, replay_id
 from glam_worker.jetstream.stored_letters import StoredLetter, StoredLetters
 
 SUBJECT = "evt.order.placed.v1"
@@ -186,7 +186,8 @@ async def test_an_interrupted_replay_runs_the_event_once(
         await shop.publish()
         letter = await shop.letter()
         shop.broken = False
-        await replays._publish(letter, letter.record, letter.body)
+        headers = replay_headers(letter, letter.record)
+        await replays._publish(letter, letter.body, headers)
         await shop.ran(2)
 
         assert await replays.replay(letter)

@@ -36,6 +36,16 @@ Group = Annotated[
     typer.Option(metavar="GROUP", help="Of one group of `dlq list`; its first letters will do."),
 ]
 
+Every = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
+Letters = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[LETTER]...",
+        help="As `dlq list` shows them, such as GLAM_DLQ:17.",
+        show_default=False,
+    ),
+]
+
 
 def chosen_by(
     *,
