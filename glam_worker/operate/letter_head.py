@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.dead_letter import DeadLetter, fingerprint
+from glam_shared.messaging.foreign_subjects import read_subject
 from glam_shared.messaging.headers import encoded_size
 from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.browsing import BrowsedMessage
@@ -72,7 +73,7 @@ def head_of(stream: str, message: BrowsedMessage) -> LetterHead:
         stream=stream,
         sequence=message.sequence,
         failed_at=_moment(_text(told, names.GLAM_FAILED_AT), message.stored_at),
-        subject=_text(told, names.GLAM_SUBJECT) or message.subject,
+        subject=read_subject(_text(told, names.GLAM_SUBJECT)) or message.subject,
         service=service,
         handler=handler,
         reason=reason,
