@@ -71,12 +71,20 @@ class JetStreamAdmin:
 
     # --- looking at all of it ---
 
+    async def streams(self) -> list[dict[str, Any]]:
+        """The server's answers about all streams of the account."""
+        return await self._all("STREAM.LIST", "streams")
+
     async def consumers(self, stream: str) -> list[dict[str, Any]]:
         """The server's answers about all consumers of a stream."""
+        return await self._all(f"CONSUMER.LIST.{stream}", "consumers")
+
+    async def _all(self, operation: str, what: str) -> list[dict[str, Any]]:
+        """Every page of a list; the server gives at most 256 items at a time."""
         found: list[dict[str, Any]] = []
         while True:
-            answer = await self._client.api(f"CONSUMER.LIST.{stream}", {"offset": len(found)})
-            page = answer.get("consumers") or []
+            answer = await self._client.api(operation, {"offset": len(found)})
+            page = answer.get(what) or []
             found += page
             if not page or len(found) >= int(answer.get("total", 0)):
                 return found

@@ -19,6 +19,7 @@ from glam_shared.messaging.dead_letter import DeadLetter
 from glam_shared.messaging.foreign_subjects import subject_text
 from glam_shared.messaging.past_failures import PastFailure, write_past
 from glam_worker.errors import WorkerError
+from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.jetstream.stored_letters import StoredLetter, StoredLetters
 from glam_worker.topology.specs import due_subject, durable_of
@@ -110,18 +111,35 @@ class Replays:
                 "does not say which handler failed, because no worker of this kind wrote it; "
                 f"publish its event to {record.subject} again, which all handlers will see",
             )
-        durable = durable_of(record.service, record.handler, "lane")
-        if durable in self._lanes:
-            return
-        try:
-            await self._client.api(f"CONSUMER.INFO.{self._retry_stream}.{durable}")
-        except NotFound:
+        if not await self.has_lane(record.service, record.handler):
+            durable = durable_of(record.service, record.handler, "lane")
             raise ReplayRefused(
                 letter,
                 f"is of handler {record.handler} of service {record.service}, which has no lane "
                 f"(consumer {durable} on stream {self._retry_stream}); start its worker first",
-            ) from None
-        self._lanes.add(durable)
+            )
+
+    async def has_lane(self, service: str, handler: str) -> bool:
+        """Whether a durable takes what is sent to this handler: its own lane, or that of a handler
+        with another name by now."""
+        due = due_subject(service, handler)
+        if due not in self._lanes:
+            durable = durable_of(service, handler, "lane")
+            lane = await JetStreamAdmin(self._client).consumer(self._retry_stream, durable)
+            if lane is None:
+                return await self._is_taken_over(due)
+            self._lanes.add(due)
+        return True
+
+    async def _is_taken_over(self, due: str) -> bool:
+        try:
+            infos = await JetStreamAdmin(self._client).consumers(self._retry_stream)
+        except NotFound:
+            return False
+        taken = any(due in (info["config"].get("filter_subjects") or []) for info in infos)
+        if taken:
+            self._lanes.add(due)
+        return taken
 
     async def _body(self, letter: StoredLetter, record: DeadLetter) -> bytes:
         """The event's bytes: the letter's, or those that stayed in the origin's stream."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import NotFound
 from glam_worker.errors import NotThereError
+from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.runtime.protocols import Way
 from glam_worker.topology.specs import OWNER_HANDLER, OWNER_SERVICE, OWNER_WAY
 
@@ -56,7 +57,7 @@ async def known_handlers(
     client: JetStreamClient, service: str | None = None
 ) -> tuple[KnownHandler, ...]:
     """The handlers of all services, or of one, by service and name."""
-    streams = [str(info["config"]["name"]) async for info in all_streams(client)]
+    streams = [str(info["config"]["name"]) for info in await JetStreamAdmin(client).streams()]
     events = [name for name in streams if not name.startswith(_NO_EVENTS)]
     listed = await asyncio.gather(*(_durables(client, stream) for stream in events))
     by_name: dict[tuple[str, str], list[Durable]] = {}
@@ -69,40 +70,23 @@ async def known_handlers(
     )
 
 
-async def all_streams(client: JetStreamClient) -> AsyncIterator[dict[str, Any]]:
-    """The server's answer to STREAM.INFO for every stream of the account."""
-    async for info in _pages(client, "STREAM.LIST", "streams"):
-        yield info
-
-
 async def _durables(client: JetStreamClient, stream: str) -> list[Durable]:
     """The durables of handlers on a stream; none if it is gone by now."""
-    found = []
     try:
-        async for info in _pages(client, f"CONSUMER.LIST.{stream}", "consumers"):
-            metadata = info["config"].get("metadata") or {}
-            service, handler, way = (metadata.get(key) for key in _OWNER)
-            if service and handler and way in _WAYS:
-                name = str(info["name"])
-                found.append(Durable(service, handler, cast("Way", way), stream, name, info))
+        infos = await JetStreamAdmin(client).consumers(stream)
     except NotFound:
         return []
-    return found
+    found = (_durable(stream, info) for info in infos)
+    return [durable for durable in found if durable is not None]
 
 
-async def _pages(
-    client: JetStreamClient, operation: str, what: str
-) -> AsyncIterator[dict[str, Any]]:
-    """All that a list has; the server gives at most 256 at a time."""
-    offset, total = 0, 1
-    while offset < total:
-        page = await client.api(operation, {"offset": offset})
-        items = page.get(what) or []
-        for item in items:
-            yield item
-        offset, total = offset + len(items), int(page.get("total") or 0)
-        if not items:
-            return
+def _durable(stream: str, info: dict[str, Any]) -> Durable | None:
+    """What the metadata says; None of a consumer that is not ours."""
+    metadata = info["config"].get("metadata") or {}
+    service, handler, way = (metadata.get(key) for key in _OWNER)
+    if not (service and handler and way in _WAYS):
+        return None
+    return Durable(service, handler, cast("Way", way), stream, str(info["name"]), info)
 
 
 async def named_handlers(

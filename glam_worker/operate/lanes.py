@@ -9,8 +9,9 @@ from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import NotFound
 from glam_worker.errors import TopologyError
 from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.replay import Replays
 from glam_worker.operate.handlers import known_handlers
-from glam_worker.topology.specs import NS, durable_of, lane_config
+from glam_worker.topology.specs import NS, lane_config
 
 _ACK_WAIT = 30.0
 """Seconds, where no durable of the handler tells its own."""
@@ -21,13 +22,9 @@ async def without_lane(
 ) -> list[tuple[str, str]]:
     """Which of some handlers, each (service, name), have no lane."""
     asked = [one for one in sorted(set(handlers)) if all(one)]
-    found = await asyncio.gather(*(_has_lane(client, retry_stream, *one) for one in asked))
+    replays = Replays(client, retry_stream)
+    found = await asyncio.gather(*(replays.has_lane(*one) for one in asked))
     return [one for one, there in zip(asked, found, strict=True) if not there]
-
-
-async def _has_lane(client: JetStreamClient, retry_stream: str, service: str, handler: str) -> bool:
-    name = durable_of(service, handler, "lane")
-    return await JetStreamAdmin(client).consumer(retry_stream, name) is not None
 
 
 async def create_lane(
