@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     server.clock_skew,
     server.account_limits,
     server.not_looked_at,
+    server.no_answer,
     server.nothing_here,
     access.permissions,
     streams.replicas,
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     streams.storage,
     streams.persist_mode,
     streams.taking,
+    streams.consumer_limits,
     streams.events_retention,
     streams.events_age,
     streams.events_limits,
@@ -53,6 +55,7 @@ CHECKS: tuple[Check, ...] = (
     durables.nobody_pulls,
     durables.near_the_age,
     durables.given_up,
+    durables.deleted,
     durables.one_owner,
 )
 

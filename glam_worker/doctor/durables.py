@@ -242,6 +242,21 @@ def _bring_back(durable: Durable, known: tuple[int, ...]) -> str:
     )
 
 
+def deleted(seen: Snapshot) -> Iterator[Finding]:
+    """What was created and is gone took its place in the stream with it."""
+    present = {(one.stream, one.name): one.created for one in seen.durables}
+    for record in seen.records:
+        hidden = any(f"CONSUMER.LIST.{record.stream}" in denied for denied in seen.unseen)
+        same = present.get((record.stream, record.durable)) == record.created
+        if not (same or hidden or record.moved_to):
+            yield warning(
+                f"consumer {record.durable} on stream {record.stream}",
+                "was created by a worker, and is deleted or another one by now",
+                "where it stood went with it: a worker that declares it does not work it",
+                "glam-worker plan; decide with apply --recreate NAME --from floor|new|all",
+            )
+
+
 def one_owner(seen: Snapshot) -> Iterator[Finding]:
     """One handler has one durable for each way, and it has the handler's name."""
     having: dict[tuple[str, str, str], list[Durable]] = defaultdict(list)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from glam_shared.messaging import JetStreamClient
-from glam_shared.messaging.broker_errors import NotFound, PermissionDenied
 from glam_shared.messaging.wire import read_headers
+from glam_worker.doctor.asking import Asking
 from glam_worker.doctor.monitoring import read_monitor
 from glam_worker.doctor.snapshot import (
     Durable,
@@ -26,9 +26,9 @@ from glam_worker.doctor.snapshot import (
 )
 from glam_worker.doctor.trying import tried
 from glam_worker.settings import Settings
-from glam_worker.topology.specs import DLQ_SUBJECTS
+from glam_worker.topology.records import DurableRecord, handler_key
+from glam_worker.topology.specs import DLQ_SUBJECTS, STATE
 
-_AT_ONCE = 16
 _LOOKED_AT = 1000
 """Parked retries that are looked at, the oldest: one request each."""
 _LATE = 60.0
@@ -50,13 +50,12 @@ class _Gathering:
         self._client = client
         self._settings = settings
         self._service = service
-        self._unseen: list[str] = []
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._server = Asking(client)
 
     async def snapshot(self, monitors: Sequence[str]) -> Snapshot:
         settings, client = self._settings, self._client
         names = Names(settings.events_stream, settings.retry_stream, settings.dlq_stream)
-        account = await self._ask("INFO") or {}
+        account = await self._server.ask("INFO") or {}
         streams = await self._streams()
         first = Snapshot(
             names=names,
@@ -74,8 +73,8 @@ class _Gathering:
 
     async def _closer(self, seen: Snapshot) -> Snapshot:
         """What to look at depends on what there is."""
-        parked, letters, given_up = await asyncio.gather(
-            self._parked(seen), self._letters(seen), self._given_up(seen)
+        parked, letters, given_up, records = await asyncio.gather(
+            self._parked(seen), self._letters(seen), self._given_up(seen), self._records(seen)
         )
         tries = await tried(self._client, seen)
         return replace(
@@ -84,52 +83,20 @@ class _Gathering:
             letters=letters,
             given_up=given_up,
             tries=tries,
-            unseen=tuple(self._unseen),
+            records=records,
+            unseen=tuple(self._server.denied),
+            unanswered=tuple(self._server.unanswered),
         )
-
-    # --- asking ---
-
-    async def _ask(self, operation: str, body: dict[str, Any] | None = None) -> Any:
-        """The answer; None for what is not there, or may not be asked, which is noted."""
-        async with self._at_once:
-            try:
-                return await self._client.api(operation, body)
-            except PermissionDenied as denied:
-                if denied.operation not in self._unseen:
-                    self._unseen.append(denied.operation)
-            except NotFound:
-                pass
-        return None
-
-    async def _pages(self, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:
-        """What a paged list has, from its first page to its last."""
-        offset, total = 0, 1
-        while offset < total:
-            answer = await self._ask(operation, {"offset": offset})
-            found = (answer or {}).get(key) or []
-            for one in found:
-                yield one
-            if not found:
-                return
-            offset, total = offset + len(found), int(answer.get("total") or 0)
-
-    async def _message(self, stream: str, which: dict[str, Any]) -> dict[str, Any] | None:
-        answer = await self._ask(f"STREAM.MSG.GET.{stream}", which)
-        return None if answer is None else dict(answer["message"])
-
-    def _age(self, message: dict[str, Any]) -> float:
-        stored = datetime.fromisoformat(message["time"])
-        return max(0.0, (self._client.server_time() - stored).total_seconds())
 
     # --- streams and durables ---
 
     async def _streams(self) -> tuple[Stream, ...]:
         """All of the account; where they may not be listed, those that may be asked for."""
-        listed = [Stream(one) async for one in self._pages("STREAM.LIST", "streams")]
+        listed = [Stream(one) async for one in self._server.pages("STREAM.LIST", "streams")]
         if listed:
             return tuple(listed)
-        names = (await self._ask("STREAM.NAMES") or {}).get("streams") or []
-        answers = await asyncio.gather(*(self._ask(f"STREAM.INFO.{name}") for name in names))
+        names = (await self._server.ask("STREAM.NAMES") or {}).get("streams") or []
+        answers = await asyncio.gather(*(self._server.ask(f"STREAM.INFO.{name}") for name in names))
         return tuple(Stream(answer) for answer in answers if answer is not None)
 
     async def _durables(self, streams: Sequence[Stream]) -> tuple[Durable, ...]:
@@ -138,7 +105,7 @@ class _Gathering:
         return tuple(durable for found in lists for durable in found)
 
     async def _durables_of(self, stream: Stream) -> list[Durable]:
-        pages = self._pages(f"CONSUMER.LIST.{stream.name}", "consumers")
+        pages = self._server.pages(f"CONSUMER.LIST.{stream.name}", "consumers")
         found = [Durable(one) async for one in pages]
         wanted = [d for d in found if d.owner is None or self._service in (None, d.owner[0])]
         return [Durable(d.answer, await self._oldest(stream, d)) for d in wanted]
@@ -148,8 +115,8 @@ class _Gathering:
             return None
         floor = int((durable.answer.get("ack_floor") or {}).get("stream_seq") or 0)
         which = {"seq": floor + 1, "next_by_subj": durable.filters[0]}
-        message = await self._message(stream.name, which)
-        return None if message is None else self._age(message)
+        message = await self._server.message(stream.name, which)
+        return None if message is None else self._server.age(message)
 
     # --- retries ---
 
@@ -161,7 +128,9 @@ class _Gathering:
         looked_at, first = 0, 1
         subject = f"retry.wait.{self._service or '*'}.>"
         while looked_at < _LOOKED_AT:
-            message = await self._message(stream.name, {"seq": first, "next_by_subj": subject})
+            message = await self._server.message(
+                stream.name, {"seq": first, "next_by_subj": subject}
+            )
             if message is None:
                 break
             looked_at, first = looked_at + 1, int(message["seq"]) + 1
@@ -182,8 +151,7 @@ class _Gathering:
             return -1.0
 
     async def _due(self, stream: str) -> dict[tuple[str, str], int]:
-        answer = await self._ask(f"STREAM.INFO.{stream}", {"subjects_filter": "retry.due.>"})
-        subjects = ((answer or {}).get("state") or {}).get("subjects") or {}
+        subjects = await self._server.subjects(stream, "retry.due.>")
         parts = {tuple(subject.split(".")): int(count) for subject, count in subjects.items()}
         return {(part[2], part[3]): count for part, count in parts.items() if len(part) == 4}
 
@@ -193,11 +161,11 @@ class _Gathering:
         stream = seen.letters_stream
         if stream is None:
             return Letters()
-        wanted = {"subjects_filter": DLQ_SUBJECTS[0]}
-        answer = await self._ask(f"STREAM.INFO.{stream.name}", wanted)
-        subjects = ((answer or {}).get("state") or {}).get("subjects") or {}
-        oldest = await self._message(stream.name, {"seq": 1, "next_by_subj": DLQ_SUBJECTS[0]})
-        return Letters(sum(subjects.values()), self._age(oldest) if oldest else 0.0)
+        subjects = await self._server.subjects(stream.name, DLQ_SUBJECTS[0])
+        oldest = await self._server.message(
+            stream.name, {"seq": 1, "next_by_subj": DLQ_SUBJECTS[0]}
+        )
+        return Letters(sum(subjects.values()), self._server.age(oldest) if oldest else 0.0)
 
     # --- what a max_deliver gave up ---
 
@@ -228,7 +196,7 @@ class _Gathering:
         first = 1
         while len(found) < _SHOWN:
             which = {"seq": first, "next_by_subj": durable.filters[0]}
-            message = await self._message(durable.stream, which)
+            message = await self._server.message(durable.stream, which)
             if message is None or int(message["seq"]) > last:
                 break
             found.append(int(message["seq"]))
@@ -239,14 +207,29 @@ class _Gathering:
         found: list[int] = []
         first = 1
         while len(found) < _SHOWN:
-            message = await self._message(stream, {"seq": first, "next_by_subj": subject})
+            message = await self._server.message(stream, {"seq": first, "next_by_subj": subject})
             if message is None:
                 break
             first = int(message["seq"]) + 1
             sequence = int(json.loads(base64.b64decode(message["data"]))["stream_seq"])
-            if await self._message(durable.stream, {"seq": sequence}) is not None:
+            if await self._server.message(durable.stream, {"seq": sequence}) is not None:
                 found.append(sequence)
         return tuple(dict.fromkeys(found))
+
+    # --- what was created ---
+
+    async def _records(self, seen: Snapshot) -> tuple[DurableRecord, ...]:
+        bucket = seen.stream(f"KV_{STATE}")
+        if bucket is None:
+            return ()
+        wanted = f"$KV.{STATE}.{handler_key(self._service or '*', '*')}"
+        subjects = await self._server.subjects(bucket.name, wanted)
+        found = await asyncio.gather(*(self._record(bucket.name, one) for one in subjects))
+        return tuple(record for record in found if record is not None)
+
+    async def _record(self, bucket: str, subject: str) -> DurableRecord | None:
+        message = await self._server.message(bucket, {"last_by_subj": subject})
+        return DurableRecord.from_bytes(base64.b64decode((message or {}).get("data") or ""))
 
     async def _monitors(self, urls: Sequence[str]) -> tuple[Monitor, ...]:
         ca = self._settings.nats_tls_ca

@@ -135,9 +135,20 @@ def not_looked_at(seen: Snapshot) -> Iterator[Finding]:
         )
 
 
+def no_answer(seen: Snapshot) -> Iterator[Finding]:
+    """What JetStream does not answer, it does not do either."""
+    for problem in seen.unanswered:
+        yield error(
+            "JetStream",
+            f"does not answer: {problem.rstrip('.')}",
+            "workers wait for the same answers; what it would have told was not checked",
+            "start the servers that are away; see their logs, and `nats server report jetstream`",
+        )
+
+
 def nothing_here(seen: Snapshot) -> Iterator[Finding]:
     """A server that no worker has used yet, or another one than was meant."""
-    if seen.ours or seen.unseen:
+    if seen.ours or seen.unseen or seen.unanswered:
         return
     whose = f" of service {seen.service}" if seen.service else ""
     yield (warning if seen.service else info)(

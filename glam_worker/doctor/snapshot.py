@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glam_worker.declare.filters import overlaps
+from glam_worker.jetstream.consumers import nanoseconds
+from glam_worker.topology.records import DurableRecord
 from glam_worker.topology.specs import (
     DLQ_SUBJECTS,
     NS,
@@ -102,6 +104,11 @@ class Durable:
     def thing(self) -> str:
         """How a finding calls it."""
         return f"consumer {self.name} on stream {self.stream}"
+
+    @property
+    def created(self) -> int:
+        """When it was created, ns since the epoch."""
+        return nanoseconds(self.answer["created"])
 
     @property
     def owner(self) -> tuple[str, str, str] | None:
@@ -219,8 +226,12 @@ class Snapshot:
     given_up: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     """Sequences that are known to be given up, by stream and durable."""
     tries: Tries = Tries()
+    records: tuple[DurableRecord, ...] = ()
+    """What workers have recorded of the durables they created."""
     unseen: tuple[str, ...] = ()
     """Requests of our own that were denied."""
+    unanswered: tuple[str, ...] = ()
+    """Requests of our own that failed, and why."""
 
     def stream(self, name: str) -> Stream | None:
         """The stream of this name."""

@@ -104,6 +104,20 @@ def taking(seen: Snapshot) -> Iterator[Finding]:
             )
 
 
+def consumer_limits(seen: Snapshot) -> Iterator[Finding]:
+    """What a stream imposes on its durables when they are created."""
+    for stream in seen.kept():
+        limits = stream.config.get("consumer_limits") or {}
+        found = [f"{name}={limits[name]}" for name in sorted(limits) if int(limits[name] or 0) > 0]
+        if found:
+            yield error(
+                stream.thing,
+                f"limits its consumers: {', '.join(found)}",
+                "new durables are refused, or deleted by the server when no worker pulls",
+                f"remove them: nats stream edit {stream.name}",
+            )
+
+
 def events_retention(seen: Snapshot) -> Iterator[Finding]:
     """Events must stay until every handler has them."""
     for stream in seen.events_streams:

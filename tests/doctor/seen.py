@@ -8,10 +8,13 @@ from typing import Any
 from glam_worker.doctor.snapshot import Durable, Monitor, Snapshot, Stream
 from glam_worker.testing.factory import BenchSettings
 from glam_worker.topology import specs
+from glam_worker.topology.records import DurableRecord
 
 NS = specs.NS
 SETTINGS = BenchSettings()
 MONITOR = Monitor("http://nats:8222", {"config": {"sync_interval": 120 * NS, "sync_always": True}})
+
+CREATED, CREATED_NS = "2026-11-23T12:00:00.000000001Z", 1_795_435_200_000_000_001
 
 
 def stream(
@@ -70,8 +73,13 @@ def durable(
         "metadata": {"glam.service": "shop", "glam.handler": handler, "glam.way": way},
     }
     place = {"name": name, "stream_name": "GLAM_EVENTS" if way == "main" else "GLAM_RETRY"}
-    waits = {"num_waiting": 1}
+    waits = {"num_waiting": 1, "created": CREATED}
     return Durable(place | waits | {"config": made | config} | (numbers or {}), oldest)
+
+
+def record(name: str, created: int = CREATED_NS, moved_to: str | None = None) -> DurableRecord:
+    """What a worker has noted of a durable on the events' stream."""
+    return DurableRecord("GLAM_EVENTS", 1, name, created, moved_to=moved_to)
 
 
 HEALTHY = Snapshot(
