@@ -42,7 +42,7 @@ class Asking:
                 _note(self.unanswered, str(error))
         return None
 
-    async def pages(self, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self, operation: str, key: str) -> AsyncIterator[Any]:
         """What a paged list has, from its first page to its last."""
         offset, total = 0, 1
         while offset < total:

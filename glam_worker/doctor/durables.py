@@ -246,7 +246,7 @@ def deleted(seen: Snapshot) -> Iterator[Finding]:
     """What was created and is gone took its place in the stream with it."""
     present = {(one.stream, one.name): one.created for one in seen.durables}
     for record in seen.records:
-        hidden = any(f"CONSUMER.LIST.{record.stream}" in denied for denied in seen.unseen)
+        hidden = seen.hidden(f"CONSUMER.LIST.{record.stream}")
         same = present.get((record.stream, record.durable)) == record.created
         if not (same or hidden or record.moved_to):
             yield warning(

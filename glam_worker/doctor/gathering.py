@@ -95,7 +95,7 @@ class _Gathering:
         listed = [Stream(one) async for one in self._server.pages("STREAM.LIST", "streams")]
         if listed:
             return tuple(listed)
-        names = (await self._server.ask("STREAM.NAMES") or {}).get("streams") or []
+        names = [str(name) async for name in self._server.pages("STREAM.NAMES", "streams")]
         answers = await asyncio.gather(*(self._server.ask(f"STREAM.INFO.{name}") for name in names))
         return tuple(Stream(answer) for answer in answers if answer is not None)
 

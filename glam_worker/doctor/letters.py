@@ -15,7 +15,7 @@ def letters_stream(seen: Snapshot) -> Iterator[Finding]:
     """Some stream must take letters, and it should be theirs alone."""
     stream = seen.letters_stream
     if stream is None:
-        if seen.ours:
+        if seen.ours and not seen.hidden(f"STREAM.INFO.{seen.names.letters}"):
             yield error(
                 f"stream {seen.names.letters}",
                 "does not exist, and no other stream takes dlq.>",

@@ -14,7 +14,7 @@ def retry_stream(seen: Snapshot) -> Iterator[Finding]:
     """It must exist, allow schedules, and have no limit."""
     stream = seen.retry_stream
     if stream is None:
-        if seen.ours:
+        if seen.ours and not seen.hidden(f"STREAM.INFO.{seen.names.retry}"):
             yield error(
                 f"stream {seen.names.retry}",
                 "does not exist",

@@ -12,6 +12,7 @@ from glam_worker.topology.specs import NS
 _LEAST = (2, 12, 0)
 _MENDED = (2, 12, 3)
 _SKEW = 1.0
+_SHOWN = 4
 NEARLY, FULL = 0.8, 0.95
 """Parts of a limit that are worth a warning, and an error."""
 
@@ -126,10 +127,12 @@ _AT_LIMIT = {
 
 def not_looked_at(seen: Snapshot) -> Iterator[Finding]:
     """Requests of the doctor's own that were denied."""
-    for denied in seen.unseen:
+    if seen.unseen:
+        shown = ", nor ".join(seen.unseen[:_SHOWN])
+        more = len(seen.unseen) - _SHOWN
         yield info(
             "this user",
-            f"may not {denied}",
+            f"may not {shown}" + (f", and {more} more" if more > 0 else ""),
             "what it would have told was not checked",
             "run this as the operator whom `glam-worker permissions` describes",
         )

@@ -237,6 +237,10 @@ class Snapshot:
         """The stream of this name."""
         return next((stream for stream in self.streams if stream.name == name), None)
 
+    def hidden(self, operation: str) -> bool:
+        """Whether a request such as ``STREAM.INFO.GLAM_DLQ`` was denied or not answered."""
+        return any(operation in one for one in (*self.unseen, *self.unanswered))
+
     @property
     def ours(self) -> list[Durable]:
         """The durables that workers of ours made."""

@@ -58,9 +58,11 @@ async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
 def worker_tries(client: JetStreamClient, seen: Snapshot) -> Iterator[Try]:
     """What the workers of the durables do."""
     prefix = f"$JS.{client.domain}.API" if client.domain else "$JS.API"
-    streams = dict.fromkeys(stream.name for stream in seen.kept())
     if not seen.ours:
         return
+    letters = seen.letters_stream.name if seen.letters_stream else seen.names.letters
+    needed = (seen.names.retry, letters, *(stream.name for stream in seen.kept()))
+    streams = dict.fromkeys(needed)
     yield Try(f"{prefix}.STREAM.NAMES", "find the streams of its handlers")
     for stream in streams:
         yield Try(f"{prefix}.STREAM.INFO.{stream}", "look at its streams")

@@ -122,6 +122,8 @@ class _Needs:
             yield self._api(f"STREAM.INFO.{stream}", "is it there, and as it should be")
         for stream in (*self._events, *self._own):
             yield self._api(f"STREAM.MSG.GET.{stream}", "read one message by its place")
+        for stream in (*self._events, self._settings.retry_stream):
+            yield self._api(f"CONSUMER.LIST.{stream}", "which durables there are (doctor)")
         for place in self._places:
             yield from self._pulling(place)
         for place in self._places:
@@ -180,6 +182,9 @@ class _Needs:
         for verb in ("CREATE", "MSG.NEXT", "DELETE"):
             subject = f"CONSUMER.{verb}.{self._settings.dlq_stream}.*"
             yield self._api(subject, "read many letters, by a consumer made for it")
+        for verb in ("CREATE", "MSG.NEXT", "DELETE"):
+            walk = f"CONSUMER.{verb}.{self._settings.dlq_stream}.*"
+            yield self._api(walk, "read all letters, with a consumer for the time")
         yield Grant(specs.DLQ_SUBJECTS[0], "import letters")
         for place in self._places:
             yield from self._operating(place)

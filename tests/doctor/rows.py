@@ -87,6 +87,12 @@ ROWS = [
     ),
     Row("account-limits", replace(HEALTHY, account={}), None),
     Row("not-looked-at", replace(HEALTHY, unseen=("publish to $JS.API.INFO",)), N, "$JS.API.INFO"),
+    Row(
+        "not-looked-at",
+        replace(HEALTHY, unseen=tuple("abcdef")),
+        N,
+        "a, nor b, nor c, nor d, and 2",
+    ),
     Row("no-answer", replace(HEALTHY, unanswered=("INFO: no quorum.",)), E, "INFO: no quorum;"),
     Row("nothing-here", replace(HEALTHY, durables=()), N, "no durable"),
     Row("nothing-here", replace(HEALTHY, durables=(), service="x"), W, "of service x"),
@@ -153,6 +159,7 @@ ROWS = [
     # --- retries ---
     Row("retry-stream", without("GLAM_RETRY"), E, "does not exist"),
     Row("retry-stream", replace(without("GLAM_RETRY"), durables=()), None),
+    Row("retry-stream", replace(without("GLAM_RETRY"), unseen=("STREAM.INFO.GLAM_RETRY",)), None),
     Row("retry-stream", with_streams(retry(max_bytes=100)), E, "max_bytes=100"),
     Row("retry-stream", with_streams(retry(allow_msg_schedules=False)), E, "schedules"),
     Row("retry-stream", with_streams(retry(retention="limits")), E, "retention limits"),
@@ -189,6 +196,7 @@ ROWS = [
     Row("lanes", replace(HEALTHY, durables=(durable("lane"),)), W, "no durable for its main"),
     # --- letters ---
     Row("letters-stream", without("GLAM_DLQ"), E, "does not exist"),
+    Row("letters-stream", replace(without("GLAM_DLQ"), unseen=("STREAM.INFO.GLAM_DLQ",)), None),
     Row("letters-stream", only_with_legacy(max_age=86_400 * NS), E, "(24 h)"),
     Row("letters-stream", only_with_legacy(max_age=0), W, "no limit of age"),
     Row("letters-discard", with_streams(letters(discard="old")), E, "discard=old with max_bytes"),

@@ -1,0 +1,96 @@
+"""The doctor as users who may not do everything."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from glam_worker.doctor.checks import examine
+from glam_worker.doctor.gathering import gather
+from glam_worker.doctor.snapshot import Snapshot
+from glam_worker.topology.permissions import Grant, Role
+from glam_worker.topology.server_config import authorization_block, password_variable
+from tests.topology.permitted_server import permitted
+from tests.topology.test_permissions import SERVICE, Permitted, needed
+
+
+def without(role: Role, *subjects: str) -> Role:
+    """The role, without some of its permissions."""
+    kept = [grant for grant in role.publish if grant.subject not in subjects]
+    assert len(kept) == len(role.publish) - len(subjects)
+    return replace(role, publish=tuple(kept))
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, *changed: Role) -> AsyncIterator[Permitted]:
+    """A server with the service's streams, for whose users some roles are changed."""
+    found = needed() | {role.name: role for role in changed}
+    block = authorization_block(SERVICE, list(found.values()))
+    variables = [password_variable(SERVICE, role) for role in found.values()]
+    with permitted(folder, block, variables) as url:
+        server = Permitted(url)
+        await server.prepare()
+        yield server
+
+
+async def look(server: Permitted, role: str) -> Snapshot:
+    """What the doctor sees as that user."""
+    async with server.user(role) as user:
+        return await gather(user.client, server.settings(role), None)
+
+
+def said(seen: Snapshot) -> list[str]:
+    """The findings about permissions."""
+    concerned = ("permissions", "not-looked-at")
+    return [f"{one.severity} {one.found}" for one in examine(seen) if one.check in concerned]
+
+
+async def test_a_worker_may_all_that_is_tried(tmp_path: Path) -> None:
+    """With what `permissions` prints, no try of the worker's requests is denied."""
+    async with serving(tmp_path) as server:
+        seen = await look(server, "worker")
+    assert seen.tries.denied == ()
+    assert {one.name for one in seen.ours} == {
+        *("shop-ship", "shop-ship-lane", "shop-audit", "shop-audit-lane")
+    }
+    assert "retry.wait.shop.ship.doctor.0.0" in seen.tries.allowed
+    assert [one for one in said(seen) if one.startswith("error")] == []
+
+
+MISSING = {
+    "$JS.ACK.GLAM_EVENTS.shop-ship.>": "$JS.ACK.GLAM_EVENTS.shop-ship.1.0.0.1.0",
+    "retry.wait.shop.ship.>": "retry.wait.shop.ship.doctor.0.0",
+    "dlq.order.*.v1": "dlq.order.placed.v1",
+    "$KV.GLAM_STATE.>": "$KV.GLAM_STATE.doctor",
+    "$JS.API.CONSUMER.MSG.NEXT.GLAM_RETRY.shop-ship-lane": None,
+    "$JS.API.STREAM.INFO.GLAM_DLQ": None,
+}
+
+
+@pytest.mark.parametrize("subject", MISSING)
+async def test_a_missing_permission_is_named_by_its_subject(tmp_path: Path, subject: str) -> None:
+    """What a worker would only see as silence is an error with the subject."""
+    async with serving(tmp_path, without(needed()["worker"], subject)) as server:
+        seen = await look(server, "worker")
+    assert f"error may not publish to {MISSING[subject] or subject}" in said(seen)
+
+
+async def test_an_operator_sees_all_and_is_told_to_be_no_worker(tmp_path: Path) -> None:
+    """Whoever may neither pull nor settle is not blamed for it."""
+    async with serving(tmp_path) as server:
+        seen = await look(server, "operator")
+    assert said(seen) == ["info may neither pull nor settle: it is no worker's"]
+
+
+async def test_who_may_do_nothing_is_told_what_was_not_looked_at(tmp_path: Path) -> None:
+    """A user without any permission of the API gets the requests that were denied."""
+    nobody = replace(needed()["publisher"], publish=(Grant("evt.>", "events"),))
+    async with serving(tmp_path, nobody) as server:
+        seen = await look(server, "publisher")
+    (only,) = said(seen)
+    assert only.startswith("info may not publish to $JS.API.INFO, nor publish to $JS.API.STREAM.")
+    assert not any(one.severity == "error" for one in examine(seen))
