@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from glam_worker.settings import Settings
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+_SHOWN = 4
+"""Findings of one kind that are printed beside the first."""
 
 
 def doctor(
@@ -95,12 +98,22 @@ def _print(findings: list[Finding], seen: Snapshot, *, as_json: bool) -> None:
     if as_json:
         document(_described(findings, seen))
         return
-    for one in findings:
-        typer.secho(f"{one.severity}: ", fg=_COLOURS[one.severity], bold=True, nl=False)
-        typer.echo(f"{one.thing} {one.found}  [{one.check}]")
-        typer.echo(f"  why: {one.reason}")
-        typer.echo(f"  do:  {one.remedy}\n")
+    for (severity, check, reason, remedy), alike in groupby(findings, _advice):
+        first, *others = [f"{one.thing} {one.found}" for one in alike]
+        typer.secho(f"{severity}: ", fg=_COLOURS[severity], bold=True, nl=False)
+        typer.echo(f"{first}  [{check}]")
+        for other in others[:_SHOWN]:
+            typer.echo(f"  and: {other}")
+        if len(others) > _SHOWN:
+            typer.echo(f"  and: {len(others) - _SHOWN} more; --json lists all")
+        typer.echo(f"  why: {reason}")
+        typer.echo(f"  do:  {remedy}\n")
     typer.echo(f"{_counted(findings)}; looked at {_looked_at(seen)}")
+
+
+def _advice(one: Finding) -> tuple[str, str, str, str]:
+    """What findings that are printed together have in common."""
+    return one.severity, one.check, one.reason, one.remedy
 
 
 def _described(findings: list[Finding], seen: Snapshot) -> dict[str, Any]:

@@ -48,13 +48,14 @@ class Asking:
         while offset < total:
             answer = await self.ask(operation, {"offset": offset}) or {}
             found = answer.get(key) or []
-            for name in answer.get("missing") or []:
+            missing = answer.get("missing") or []
+            for name in missing:
                 _note(self.unanswered, f"{operation}: {name} does not answer: it has no leader")
             for one in found:
                 yield one
             if not found:
                 return
-            offset, total = offset + len(found), int(answer.get("total") or 0)
+            offset, total = offset + len(found) + len(missing), int(answer.get("total") or 0)
 
     async def message(self, stream: str, which: dict[str, Any]) -> dict[str, Any] | None:
         """A message as it is stored; None where there is none."""

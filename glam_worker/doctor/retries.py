@@ -82,6 +82,8 @@ def lanes(seen: Snapshot) -> Iterator[Finding]:
                 "they wait until a worker that declares it starts; the handler may be gone",
                 "start its worker, or move them: glam-worker apply --move OLD=NEW",
             )
+    if seen.hidden("CONSUMER.LIST") or seen.unanswered:
+        return
     mains = {owner[:2] for owner in owned if owner and owner[2] == "main"}
     lanes = {owner[:2] for owner in owned if owner and owner[2] == "lane"}
     for service, handler in sorted(mains ^ lanes):

@@ -141,11 +141,14 @@ def not_looked_at(seen: Snapshot) -> Iterator[Finding]:
 def no_answer(seen: Snapshot) -> Iterator[Finding]:
     """What JetStream does not answer, it does not do either."""
     for problem in seen.unanswered:
+        off = "not enabled" in problem
         yield error(
             "JetStream",
             f"does not answer: {problem.rstrip('.')}",
-            "workers wait for the same answers; what it would have told was not checked",
-            "start the servers that are away; see their logs, and `nats server report jetstream`",
+            "no worker can start" if off else "workers wait for the same answers, and work less",
+            "enable JetStream for the account in the server's configuration"
+            if off
+            else "start the servers that are away, and see their logs",
         )
 
 

@@ -21,14 +21,14 @@ def replicas(seen: Snapshot) -> Iterator[Finding]:
                 stream.thing,
                 f"has {stream.replicas} replica(s), the events have {events}",
                 "a lost server takes retries, letters or records with it, though not the events",
-                f"glam-worker apply, or nats stream edit {stream.name} --replicas={events}",
+                f"nats stream edit STREAM --replicas={events}",
             )
         elif stream.cluster.get("name") and stream.replicas == 1:
             yield error(
                 stream.thing,
                 f"has 1 replica in cluster {stream.cluster['name']}",
                 "while its server is away nothing is stored or worked; a lost disk loses it all",
-                f"nats stream edit {stream.name} --replicas=3, and GLAM_STREAM_REPLICAS=3",
+                "nats stream edit STREAM --replicas=3, and GLAM_STREAM_REPLICAS=3",
             )
 
 

@@ -94,6 +94,9 @@ ROWS = [
         "a, nor b, nor c, nor d, and 2",
     ),
     Row("no-answer", replace(HEALTHY, unanswered=("INFO: no quorum.",)), E, "INFO: no quorum;"),
+    Row(
+        "no-answer", replace(HEALTHY, unanswered=("JetStream not enabled",)), E, "enable JetStream"
+    ),
     Row("nothing-here", replace(HEALTHY, durables=()), N, "no durable"),
     Row("nothing-here", replace(HEALTHY, durables=(), service="x"), W, "of service x"),
     Row(
@@ -193,6 +196,7 @@ ROWS = [
     Row("lanes", replace(HEALTHY, parked=Parked(due={("shop", "old"): 4})), W, "has 4 retries"),
     Row("lanes", replace(HEALTHY, parked=Parked(due={("shop", "ship"): 4})), None),
     Row("lanes", replace(HEALTHY, durables=(durable(),)), W, "no durable for its lane"),
+    Row("lanes", replace(HEALTHY, durables=(durable(),), unanswered=("STREAM.LIST",)), None),
     Row("lanes", replace(HEALTHY, durables=(durable("lane"),)), W, "no durable for its main"),
     # --- letters ---
     Row("letters-stream", without("GLAM_DLQ"), E, "does not exist"),

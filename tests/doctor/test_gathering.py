@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from pydantic import BaseModel
 
 from glam_shared.messaging import JetStreamClient
 from glam_worker import Retry
+from glam_worker.dev.server import EmbeddedServer
 from glam_worker.doctor import gathering
 from glam_worker.doctor.checks import examine
 from glam_worker.doctor.gathering import gather
 from glam_worker.doctor.snapshot import Snapshot
 from glam_worker.testing import Bench, WorkerFactory
+from glam_worker.testing.factory import BenchSettings
 from glam_worker.topology.specs import NS
 from tests.topology.made_by_others import consumer, prepare, stream
 
@@ -236,3 +239,29 @@ async def test_a_mirror_of_the_retry_stream_is_found(worker: WorkerFactory) -> N
         await bench.client.api("STREAM.CREATE.BACKUP", config)
         seen = await look(bench)
     assert found(seen)["retry-copies"] == "error stream BACKUP mirrors or sources GLAM_RETRY"
+
+
+async def test_a_durable_that_was_deleted_is_found(worker: WorkerFactory) -> None:
+    """What a worker has recorded as created and is gone is told."""
+    declare(worker)
+    async with worker(service="shop") as bench:
+        before = await look(bench)
+        await bench.client.api("CONSUMER.DELETE.GLAM_EVENTS.shop-ship")
+        after = await look(bench)
+    assert [record.durable for record in before.records] == ["shop-ship"]
+    assert "deleted" not in found(before)
+    assert "warning consumer shop-ship on stream GLAM_EVENTS was created" in found(after)["deleted"]
+
+
+async def test_an_account_without_jetstream_is_told(tmp_path: Path) -> None:
+    """It is an error of the set-up, and not of the doctor."""
+    users = {"users": [{"user": "a", "password": "a"}]}
+    config = {"accounts": {"A": users, "B": {"jetstream": "enabled"}}}
+    with EmbeddedServer(tmp_path, config=config) as server:
+        async with JetStreamClient() as client:
+            await client.connect(server.url, user="a", password="a", timeout=20)
+            seen = await gather(client, BenchSettings(), None)
+    said = [one for one in examine(seen) if one.check == "no-answer"]
+    assert said
+    assert "JetStream not enabled for account" in said[0].found
+    assert "enable JetStream" in said[0].remedy
