@@ -51,7 +51,7 @@ lint: $(VENV)/.dev ## Check style, types, the direction of imports and the image
 	check ruff format --quiet --check .; \
 	check mypy; \
 	check lint-imports --no-logo; \
-	check hadolint deploy/Dockerfile; \
+	check hadolint deploy/Dockerfile deploy/compose/Dockerfile; \
 	if [ -n "$$failed" ]; then echo "make lint: see above what was found by:$$failed" >&2; exit 1; fi
 
 .PHONY: format

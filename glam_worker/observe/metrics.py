@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -17,12 +17,16 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from glam_shared.messaging.letter_parts import Reason
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.families import FAMILIES, PREFIX, Family
 from glam_worker.observe.records import WayRecord
 
 Sample: TypeAlias = tuple[str, tuple[str, ...], Any]
 """Family, label values, value."""
+
+_REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Told from the start: Prometheus sees no increase in a series that begins at one."""
 
 
 class WorkerCollector(Collector):
@@ -59,8 +63,8 @@ def _of_way(labels: tuple[str, str, str], record: WayRecord) -> Iterator[Sample]
     yield "event_age_seconds", labels, record.age
     for error, count in list(record.failures.items()):
         yield "failures", (*labels, error), count
-    for reason, count in list(record.dead_letters.items()):
-        yield "dead_letters", (*labels[:2], reason), count
+    for reason in _REASONS:
+        yield "dead_letters", (*labels[:2], reason), record.dead_letters[reason]
     yield "settlements_refused", labels, record.refusals
     yield "lease_renewals", labels, record.renewals
     yield "lease_lost", labels, record.lapses

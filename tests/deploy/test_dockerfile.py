@@ -1,4 +1,4 @@
-"""The image's recipe. It is linted here, not built: building needs Docker and its registry."""
+"""The images' recipes. They are linted, not built: building needs Docker and its registry."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+DOCKERFILES = [ROOT / "deploy" / "Dockerfile", ROOT / "deploy" / "compose" / "Dockerfile"]
+
+
+@pytest.fixture(scope="module", params=DOCKERFILES, ids=lambda file: file.parent.name)
+def dockerfile(request: pytest.FixtureRequest) -> Path:
+    """One of the two."""
+    file: Path = request.param
+    return file
 
 
 @pytest.fixture(scope="module")
-def stages() -> list[str]:
+def stages(dockerfile: Path) -> list[str]:
     """The stages of the file, with continued lines joined and comments left out."""
-    text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE)
     return re.split(r"^FROM ", text.replace("\\\n", " "), flags=re.MULTILINE)[1:]
 
 
 @pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not on the PATH")
-def test_hadolint_has_no_complaint() -> None:
+def test_hadolint_has_no_complaint(dockerfile: Path) -> None:
     """The linter for Dockerfiles, which also lints the shell in them, finds nothing."""
-    command = ["hadolint", str(DOCKERFILE)]
+    command = ["hadolint", str(dockerfile)]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
 
     assert (result.returncode, result.stdout) == (0, "")
@@ -43,9 +50,10 @@ def test_build_tools_stay_behind(stages: list[str]) -> None:
     assert "COPY --from=build" in stages[-1]
 
 
-def test_health_is_asked_of_the_worker(stages: list[str]) -> None:
+def test_health_is_asked_of_the_worker() -> None:
     """The image's health is what the worker answers on /healthz."""
-    check = re.search(r"^HEALTHCHECK .*$", stages[-1], re.MULTILINE)
+    text = DOCKERFILES[0].read_text().replace("\\\n", " ")
+    check = re.search(r"^HEALTHCHECK .*$", text, re.MULTILINE)
 
     assert check
     assert "/healthz" in check[0]
@@ -53,7 +61,8 @@ def test_health_is_asked_of_the_worker(stages: list[str]) -> None:
 
 def test_everything_that_is_copied_exists_and_is_not_ignored(stages: list[str]) -> None:
     """Each source of a COPY is in the project, and .dockerignore lets it through."""
-    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", stages[0], re.MULTILINE)
+    text = "\n".join(stages)
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE)
     sources = {source for line in copies for source in line.split()}
     allowed = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
 
