@@ -13,6 +13,7 @@ from glam_shared.messaging import EventPublisher, JetStreamClient
 from glam_worker.declare.handler import Handler
 from glam_worker.jetstream.claims import JetStreamClaims
 from glam_worker.jetstream.consumers import ConsumerRef, nanoseconds
+from glam_worker.jetstream.ledger import JetStreamLedger
 from glam_worker.jetstream.letters import JetStreamLetters
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
@@ -20,14 +21,17 @@ from glam_worker.jetstream.pull import PullSource
 from glam_worker.runtime.claims import Claims
 from glam_worker.runtime.credits import Budget, Credits
 from glam_worker.runtime.executor import Executor
+from glam_worker.runtime.isolation import Isolation
 from glam_worker.runtime.lease import Lease
+from glam_worker.runtime.ledger import Ledger
 from glam_worker.runtime.pipeline import Pipeline
 from glam_worker.runtime.protocols import Facts, Parking, Way, WayFacts
 from glam_worker.runtime.run import Surroundings
 from glam_worker.runtime.settlement import Settler
+from glam_worker.runtime.suspects import Rules, Suspects
 from glam_worker.settings import Settings
 from glam_worker.topology.ensured import EnsuredConsumer
-from glam_worker.topology.specs import CLAIMS, NS
+from glam_worker.topology.specs import CLAIMS, LEDGER, NS
 
 MakesParking: TypeAlias = Callable[[JetStreamClient, str, str], Parking]
 """Makes what parks the events of a handler, from client, service and handler."""
@@ -67,6 +71,7 @@ class Assembly:
     facts: Facts
     budget: Budget | None
     log: ServiceLogger
+    isolation: Isolation
     parking: MakesParking = JetStreamParking
 
     def handler(
@@ -81,11 +86,14 @@ class Assembly:
         surroundings = Surroundings(handler, self.log, self.publisher, state)
         threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"handler-{handler.name}")
         credit = Credits(concurrency, self.budget, BYTES_PER_HANDLER)
+        ledger = self._ledger(handler)
         pipeline = Pipeline(
             concurrency,
             credit,
             Executor(surroundings, threads, self._claims(handler)),
-            self._settler(handler, consumers, facts),
+            self._settler(handler, consumers, ledger, facts),
+            self._suspects(handler, credit, ledger, facts),
+            self.isolation.gate,
             facts,
             handler.options.timeout,
         )
@@ -103,8 +111,23 @@ class Assembly:
             [*refusals, *(str(drift) for one in consumers for drift in one.unsafe)],
         )
 
+    def _ledger(self, handler: Handler) -> Ledger:
+        retry = self.settings.retry_stream
+        return JetStreamLedger(self.client, LEDGER, handler.service, handler.name, retry)
+
+    def _suspects(
+        self, handler: Handler, credit: Credits, ledger: Ledger, facts: dict[Way, WayFacts]
+    ) -> Suspects:
+        options = handler.options
+        rules = Rules(options.retry.attempts, options.timeout, max(1, credit.capacity // 2))
+        return Suspects(ledger, self.isolation, rules, facts)
+
     def _settler(
-        self, handler: Handler, consumers: list[EnsuredConsumer], facts: dict[Way, WayFacts]
+        self,
+        handler: Handler,
+        consumers: list[EnsuredConsumer],
+        ledger: Ledger,
+        facts: dict[Way, WayFacts],
     ) -> Settler:
         kept = next(
             (
@@ -118,6 +141,7 @@ class Assembly:
             handler.options.retry,
             self.parking(self.client, handler.service, handler.name),
             JetStreamLetters(self.client, handler.service, handler.name, kept),
+            ledger,
             facts,
             self.client.server_time,
         )

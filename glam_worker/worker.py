@@ -24,6 +24,7 @@ from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.forecasts import Forecasts
 from glam_worker.runtime.credits import budget_of
+from glam_worker.runtime.isolation import Isolation
 from glam_worker.runtime.keeper import LeaseKeeper
 from glam_worker.runtime.loop_watch import LoopWatch, Running
 from glam_worker.runtime.ticker import Ticker
@@ -82,6 +83,7 @@ class Worker:
         self._keeper: LeaseKeeper | None = None
         self._own_client = False
         self._outbox = Outbox(self.client, self._line)
+        self._isolation = Isolation(self.client.server_time)
         self.started_at: float | None = None
         self._lifespans = AsyncExitStack()
         self._budget = budget_of(self.settings.max_in_flight, len(self.registry.handlers))
@@ -102,7 +104,7 @@ class Worker:
         self._keep()
         for work in self.works:
             for source in work.sources:
-                source.start()
+                source.start(self._isolation.strikes.flush)
         self._watch_levels()
         self.started_at = time.monotonic()
 
@@ -138,6 +140,7 @@ class Worker:
             facts=self.observers,
             budget=self._budget,
             log=self.log,
+            isolation=self._isolation,
             parking=self.parking,
         )
         return [
@@ -205,6 +208,8 @@ class Worker:
             reasons += work.problems
             if work.pipeline.stray:
                 reasons.append(_stray(work))
+            if work.pipeline.suspects.problem:
+                reasons.append(work.pipeline.suspects.problem)
             reasons += [source.reason for source in work.sources if source.reason]
         return list(dict.fromkeys(reasons))
 
@@ -235,6 +240,7 @@ class Worker:
         for work in self.works:
             work.pipeline.abort()
         await self._drained(time.monotonic() + _AFTER_ABORT)
+        await self._isolation.end(_AFTER_ABORT)
         await self._close()
 
     async def _quiet(self) -> None:

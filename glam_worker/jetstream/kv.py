@@ -26,10 +26,14 @@ class Entry:
 
 
 class Bucket:
-    """One bucket. Raises BrokerError where the server cannot be asked."""
+    """One bucket. Raises BrokerError where the server cannot be asked.
 
-    def __init__(self, client: JetStreamClient, name: str) -> None:
+    ``budget`` is how many seconds a write is tried for.
+    """
+
+    def __init__(self, client: JetStreamClient, name: str, *, budget: float = 30.0) -> None:
         self._client = client
+        self._budget = budget
         self._stream = f"KV_{name}"
         self._prefix = f"$KV.{name}"
 
@@ -92,7 +96,11 @@ class Bucket:
             headers[_OPERATION] = "DEL"
         try:
             stored = await self._client.publish_acked(
-                f"{self._prefix}.{key}", value, headers, msg_id=uuid.uuid4().hex
+                f"{self._prefix}.{key}",
+                value,
+                headers,
+                msg_id=uuid.uuid4().hex,
+                budget=self._budget,
             )
         except PublishRefused as error:
             if error.err_code in _WRONG_LAST_SEQUENCE:

@@ -15,8 +15,9 @@ from glam_shared.messaging.past_failures import PastFailure, read_past
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.retry import DeadLetter
 from glam_worker.jetstream.delivery import JetStreamDelivery
-from glam_worker.jetstream.parking import carrier_id, trace_of
+from glam_worker.jetstream.parking import carrier_id
 from glam_worker.jetstream.storing import Storing
+from glam_worker.runtime.failures import trace_of
 from glam_worker.runtime.protocols import Delivery
 
 _SERVER_HEADROOM = 512

@@ -7,16 +7,15 @@ touches no other handler.
 from __future__ import annotations
 
 import hashlib
-import traceback
 from datetime import UTC, datetime, timedelta
 
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging import headers as names
 from glam_shared.messaging.foreign_subjects import subject_text
-from glam_shared.messaging.model_errors import error_text
 from glam_worker.declare.retry import Park
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.storing import Storing
+from glam_worker.runtime.failures import Failure
 from glam_worker.runtime.protocols import Delivery
 from glam_worker.topology.specs import due_subject, wait_subject
 
@@ -47,7 +46,7 @@ class JetStreamParking:
         self._storing = Storing(client, "retry")
 
     async def park(self, delivery: Delivery, park: Park) -> None:
-        """Publish, to come back in ``park.delay`` seconds; raises Refused."""
+        """Publish, to come back in ``park.delay`` seconds; raises Refused, DoesNotFit."""
         assert isinstance(delivery, JetStreamDelivery)  # noqa: S101 - ours
         subject = wait_subject(self._service, self._handler, delivery.carrier)
         msg_id = carrier_id(self._service, self._handler, delivery)
@@ -98,16 +97,9 @@ def origin_headers(delivery: JetStreamDelivery) -> dict[str, str]:
 
 def error_headers(cause: BaseException) -> dict[str, str]:
     """The last error, on one line each."""
+    failure = Failure.of(cause)
     return {
-        names.GLAM_ERROR: type(cause).__name__,
-        names.GLAM_ERROR_MESSAGE: names.one_line(error_text(cause), 1024),
-        names.GLAM_TRACEBACK: names.one_line(trace_of(cause), 8192, keep="end"),
+        names.GLAM_ERROR: failure.error,
+        names.GLAM_ERROR_MESSAGE: failure.message,
+        names.GLAM_TRACEBACK: failure.trace,
     }
-
-
-def trace_of(cause: BaseException) -> str:
-    """The traceback of an error; of one that cannot even be shown, its type."""
-    try:
-        return "".join(traceback.format_exception(cause))
-    except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
-        return type(cause).__name__

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
@@ -81,11 +81,12 @@ class PullSource:
 
     # --- life ---
 
-    def start(self) -> None:
-        """Pull from now on, over this and every later connection."""
+    def start(self, before_pull: Callable[[], Awaitable[None]]) -> None:
+        """Pull from now on; ``before_pull`` is awaited on this and every later connection."""
         prefix = "$JS.API" if self._client.domain is None else f"$JS.{self._client.domain}.API"
         self._subject = f"{prefix}.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer.durable}"
         self._stale_from = time.monotonic() + self.ack_wait / 2
+        self._before_pull = before_pull
         self._unwatch = self._client.watch(self._connection_changed)
         if self._client.is_connected():
             self._connection_changed(up=True)
@@ -258,6 +259,7 @@ class PullSource:
     async def _go_live(self) -> bool:
         try:
             if not self._quiet:
+                await self._before_pull()
                 await self._subscribe()
         except NatsError as error:
             self._set(PullState.SILENT, f"cannot subscribe to {self._inbox}: {error}")

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 
 from glam_shared.messaging import JetStreamClient
-from glam_shared.messaging.broker_errors import BrokerError
-from glam_worker.runtime.protocols import Refused
+from glam_shared.messaging.broker_errors import BrokerError, MessageTooLarge, PublishRefused
+from glam_worker.runtime.protocols import DoesNotFit, Refused
 
 _BUDGET = 5.0
 """Seconds that a first publish is tried for, over reconnects and elections."""
@@ -17,6 +17,8 @@ _IN_TROUBLE = 0.5
 """Seconds for the next ones, once one was not taken: each holds a credit of its handler."""
 _TROUBLE = 30.0
 """Seconds for which a stream that took nothing is not given more time."""
+_LARGER_THAN_STREAM = 10054
+"""The stream has a limit of its own to the size of a message."""
 
 
 class Storing:
@@ -30,7 +32,7 @@ class Storing:
     async def store(
         self, subject: str, body: bytes, headers: Mapping[str, str], msg_id: str
     ) -> None:
-        """Return once it is stored. Raises Refused."""
+        """Return once it is stored. Raises Refused, and DoesNotFit for what is too large."""
         troubled = time.monotonic() < self._trouble_until
         budget = _IN_TROUBLE if troubled else _BUDGET
         try:
@@ -43,6 +45,14 @@ class Storing:
                 budget=budget,
             )
         except BrokerError as error:
+            if _too_large(error):
+                raise DoesNotFit(f"{self._what} was not stored: {error}") from error
             self._trouble_until = time.monotonic() + _TROUBLE
             raise Refused(f"{self._what} was not stored: {error}") from error
         self._trouble_until = 0.0
+
+
+def _too_large(error: BrokerError) -> bool:
+    if isinstance(error, PublishRefused):
+        return error.err_code == _LARGER_THAN_STREAM
+    return isinstance(error, MessageTooLarge)

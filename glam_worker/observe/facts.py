@@ -89,6 +89,14 @@ class _Observed(WayFacts):
         for other in self._others:
             other.lapsed(delivery)
 
+    def alone(self, delivery: Delivery, unfinished: int) -> None:
+        for other in self._others:
+            other.alone(delivery, unfinished)
+
+    def ledger_away(self, delivery: Delivery, error: Exception) -> None:
+        for other in self._others:
+            other.ledger_away(delivery, error)
+
 
 class _Harmless(WayFacts):
     """A listener whose errors stay with it."""
@@ -121,6 +129,12 @@ class _Harmless(WayFacts):
 
     def lapsed(self, delivery: Delivery) -> None:
         self._tell(self._listener.lapsed, delivery)
+
+    def alone(self, delivery: Delivery, unfinished: int) -> None:
+        self._tell(self._listener.alone, delivery, unfinished)
+
+    def ledger_away(self, delivery: Delivery, error: Exception) -> None:
+        self._tell(self._listener.ledger_away, delivery, error)
 
     @staticmethod
     def _tell(listener: Callable[..., None], *fact: object) -> None:

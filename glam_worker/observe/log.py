@@ -76,6 +76,15 @@ class WayLog(WayFacts):
         fields = self._fields(delivery, None)
         _log.warning("dropped unstarted: another worker may have it by now", extra=fields)
 
+    def alone(self, delivery: Delivery, unfinished: int) -> None:
+        runs = counted(unfinished, "run")
+        text = f"{runs} of this event never ended; it runs alone in this process"
+        _log.warning(text, extra=self._fields(delivery, None))
+
+    def ledger_away(self, delivery: Delivery, error: Exception) -> None:
+        fields = self._fields(delivery, None) | _error(error)
+        _log.error("handed out before, and waits: the ledger does not answer", extra=fields)
+
     def _fields(self, delivery: Delivery, run: EventContext | None) -> dict[str, Any]:
         known = {} if run is None else _identity(run)
         return (

@@ -7,21 +7,20 @@ waiting. The first run that waits keeps its slot's task to itself, and another s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context, copy_context
 
-from glam_worker.declare.outcomes import DONE, Invalid, Outcome
+from glam_worker.declare.outcomes import Invalid, Outcome
 from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.credits import Credits
-from glam_worker.runtime.deadlines import Deadlines
 from glam_worker.runtime.executor import Executor
+from glam_worker.runtime.gate import Gate
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.runtime.run import Run
+from glam_worker.runtime.runs import Runs, calmed
 from glam_worker.runtime.settlement import Settler
-from glam_worker.runtime.stepping import Waiting, finish
+from glam_worker.runtime.suspects import Suspects
 
 _TURN = 0.01
 """Seconds that a slot works before the event loop gets a turn: sockets are read in between."""
@@ -32,7 +31,10 @@ class Pipeline:
 
     * ``offer``: a delivery arrived;
     * ``drop``, ``quiet`` and ``hand_back_waiting``: what did not start will not;
-    * ``drain`` and ``abort``: the end of what runs.
+    * ``drain`` and ``abort``: the end of what runs;
+    * ``pause`` and ``resume``: a suspect runs alone (see ``Gate``).
+
+    A delivery that is not the first of its carrier goes a way of its own: see ``Suspects``.
     """
 
     def __init__(
@@ -41,12 +43,13 @@ class Pipeline:
         credits: Credits,  # noqa: A002 - the word of the trade
         executor: Executor,
         settler: Settler,
+        suspects: Suspects,
+        gate: Gate,
         facts: dict[Way, WayFacts],
         timeout: float,
     ) -> None:
         self.concurrency = concurrency
         self.credits = credits
-        self.running: dict[asyncio.Task[None], Delivery] = {}
         self.held: dict[Delivery, None] = {}
         """Everything that arrived and is not settled: what the lease keeper keeps alive."""
         self.ack_wait = 30.0
@@ -55,19 +58,23 @@ class Pipeline:
         """A subject that was handed out although the declared filter does not match it."""
         self.wants_more: Callable[[], None] = lambda: None
         """Called when credits came back."""
+        self.closed = False
+        """Whether nothing starts any more."""
+        self.suspects = suspects
+        suspects.host = self
+        self._gate = gate
+        gate.join(self)
         self._executor = executor
         self._settler = settler
         self._facts = facts
+        self._runs = Runs(executor, facts, timeout)
+        self._runs.began_to_wait = self._start_slots
         self._waiting: dict[Way, deque[Delivery]] = {"main": deque(), "lane": deque()}
         self._last: Way = "lane"
-        self._busy = 0
         self._starting = 0
-        self._waits = False
-        """Whether the last run waited, as those to come probably will."""
+        self._shut = False
+        """Whether nothing starts: for good, or while a suspect runs alone."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deadlines = Deadlines(timeout, self._expire)
-        self._cut: dict[asyncio.Task[None], str] = {}
-        self._closed = False
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -75,12 +82,25 @@ class Pipeline:
     @property
     def busy(self) -> int:
         """Slots in use."""
-        return self._busy
+        return self._runs.busy
+
+    @property
+    def running(self) -> dict[asyncio.Task[None], Delivery]:
+        """The runs that wait for something, by their task."""
+        return self._runs.going
+
+    @property
+    def overstay(self) -> bool:
+        """Whether a run goes on past its timeout."""
+        return self._runs.overstay
 
     @property
     def waiting(self) -> int:
         """Deliveries that arrived and did not start."""
-        return len(self._waiting["main"]) + len(self._waiting["lane"])
+        queued = len(self._waiting["main"]) + len(self._waiting["lane"])
+        return queued + self.suspects.waiting
+
+    # --- from arrival to a slot ---
 
     def offer(self, delivery: Delivery) -> None:
         """Take a delivery in: it starts as soon as a slot is free."""
@@ -88,15 +108,26 @@ class Pipeline:
         self.held[delivery] = None
         self._idle.clear()
         self._facts[delivery.way].received(delivery)
+        if delivery.first:
+            self.admit(delivery)
+        else:
+            self.suspects.take(delivery)
+
+    def admit(self, delivery: Delivery) -> None:
+        """Let it run as soon as a slot is free."""
         self._waiting[delivery.way].append(delivery)
         self._start_slots()
 
     def _start_slots(self) -> None:
         """Start as many slots as there is work for: one, where runs end without waiting."""
-        free = self.concurrency - self._busy
-        if self._closed or free <= self._starting:
+        if self._shut:
+            self._gate.run_ended()
             return
-        wanted = min(self.waiting, free) if self._waits else min(self.waiting, 1)
+        free = self.concurrency - self._runs.busy
+        if free <= self._starting:
+            return
+        queued = len(self._waiting["main"]) + len(self._waiting["lane"])
+        wanted = min(queued, free) if self._runs.waits else min(queued, 1)
         while self._starting < wanted:
             self._starting += 1
             self._tasks.add(self._loop.create_task(self._slot()))
@@ -114,7 +145,7 @@ class Pipeline:
         try:
             while time.monotonic() < ends:
                 delivery = self._next()
-                if delivery is None or not await self._work(delivery, task):
+                if delivery is None or not await self.work(delivery, task):
                     break
         except BaseException:
             if delivery is not None:
@@ -127,7 +158,7 @@ class Pipeline:
 
     def _next(self) -> Delivery | None:
         """The next delivery to start, the two ways in turn."""
-        if self._busy >= self.concurrency or self._closed:
+        if self._runs.busy >= self.concurrency or self._shut:
             return None
         other: Way = "lane" if self._last == "main" else "main"
         way = other if self._waiting[other] else self._last
@@ -137,15 +168,18 @@ class Pipeline:
             if time.monotonic() - delivery.renewed < self.ack_wait:
                 self._last = way
                 return delivery
-            self._facts[way].lapsed(delivery)
-            self._release(delivery)
+            self.lapse(delivery)
         return None
 
-    async def _work(self, delivery: Delivery, task: asyncio.Task[None]) -> bool:
+    # --- the run ---
+
+    async def work(self, delivery: Delivery, task: asyncio.Task[None]) -> bool:
         """Run and settle one delivery; whether the slot may take another one."""
-        started = time.monotonic()
         if not self._executor.takes(delivery):
             return await self._refuse(delivery)
+        if not delivery.first and not await self._begun(delivery):
+            return False
+        started = time.monotonic()
         read = self._executor.decode(delivery, started)
         run: Run | None = None
         outcome: Outcome | None
@@ -154,11 +188,13 @@ class Pipeline:
             outcome = read
         else:
             run = read
-            outcome, waited = await self._run(run, delivery, task)
+            outcome, waited = await self._runs.outcome_of(run, delivery, task)
             if task.cancelling():
-                await _calmed(task)
+                await calmed(task)
         took = Took(started, time.monotonic())
         settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()
+        if not delivery.first:
+            await self.suspects.ended(delivery, settlement)
         if settlement is ACK and delivery.ack():
             self._finished(delivery, run, settlement, took)
             return not waited
@@ -167,69 +203,25 @@ class Pipeline:
         self._finished(delivery, run, settlement, took)
         return False
 
+    async def _begun(self, delivery: Delivery) -> bool:
+        """Whether a suspect may run: it takes its slot while its start is written."""
+        self._runs.busy += 1
+        try:
+            return await self.suspects.begin(delivery)
+        finally:
+            self._runs.busy -= 1
+
     async def _refuse(self, delivery: Delivery) -> bool:
         """Hand back what the declared filter does not match: the durable was changed."""
         self.stray = delivery.subject
-        settlement = await self._settler.settle(delivery, HandBack(self.ack_wait), None)
-        self._finished(delivery, None, settlement, None)
+        await self.settle_unrun(delivery, HandBack(self.ack_wait))
         return False
 
-    async def _run(
-        self, run: Run, delivery: Delivery, task: asyncio.Task[None]
-    ) -> tuple[Outcome | None, bool]:
-        """The outcome of one run (None: cut short by stopping) and whether it waited."""
-        context = copy_context()
-        waiting: Waiting | None = None
-        self._busy += 1
-        try:
-            waiting = context.run(self._executor.begin, run)
-            if waiting is not None:
-                return await self._rest(run, delivery, waiting, context, task), True
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a handler's failure is an outcome
-            return self._executor.outcome(error, timed_out=False), False
-        finally:
-            self._busy -= 1
-        self._waits = False
-        return DONE, False
-
-    async def _rest(
-        self,
-        run: Run,
-        delivery: Delivery,
-        waiting: Waiting,
-        context: Context,
-        task: asyncio.Task[None],
-    ) -> Outcome | None:
-        """The outcome of a run that waits: it may be cut short by its timeout or by stopping."""
-        self.running[task] = delivery
-        self._waits = True
-        self._deadlines.watch(task, run.expires)
-        self._start_slots()
-        error: BaseException | None = None
-        try:
-            await finish(waiting, context)
-        except GeneratorExit:
-            raise
-        except BaseException as raised:  # noqa: BLE001 - a handler's failure is an outcome
-            error = raised
-        finally:
-            self._deadlines.release(task)
-            del self.running[task]
-        return self._outcome(task, error)
-
-    def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:
-        cut = self._cut.pop(task, None)
-        if cut == "stopping" and isinstance(error, asyncio.CancelledError):
-            return None
-        return self._executor.outcome(error, timed_out=cut == "timeout")
-
-    def _expire(self, task: asyncio.Task[None]) -> None:
-        self._cut[task] = "timeout"
-        delivery = self.running[task]
-        self._facts[delivery.way].expired(delivery)
-        task.cancel()
+    async def settle_unrun(self, delivery: Delivery, settlement: Settlement) -> Settlement:
+        """Settle without a run; what was really done."""
+        settlement = await self._settler.settle(delivery, settlement, None)
+        self._finished(delivery, None, settlement, None)
+        return settlement
 
     def _finished(
         self, delivery: Delivery, run: Run | None, settlement: Settlement, took: Took | None
@@ -242,29 +234,56 @@ class Pipeline:
         if delivery not in self.held:
             return
         del self.held[delivery]
+        if not delivery.first:
+            self.suspects.forget(delivery)
         self.credits.settled(delivery.way, delivery.size)
         if not self.held:
             self._idle.set()
+
+    # --- what does not start ---
+
+    def lapsed(self, delivery: Delivery) -> bool:
+        """Whether the delivery may be another worker's by now."""
+        return time.monotonic() - delivery.renewed >= self.ack_wait
+
+    def lapse(self, delivery: Delivery) -> None:
+        """Drop a delivery that may be another worker's by now."""
+        self._facts[delivery.way].lapsed(delivery)
+        self._release(delivery)
+
+    def give_back(self, delivery: Delivery) -> None:
+        """Let another worker have the delivery, now."""
+        delivery.hand_back()
+        self._finished(delivery, None, HandBack(), None)
 
     def drop(self, way: Way) -> None:
         """Forget what waits on ``way``: the connection it came from is gone."""
         waiting = self._waiting[way]
         while waiting:
-            delivery = waiting.popleft()
-            self._facts[way].lapsed(delivery)
-            self._release(delivery)
+            self.lapse(waiting.popleft())
+        self.suspects.drop(way)
+
+    def pause(self) -> None:
+        """Start nothing for now."""
+        self._shut = True
+
+    def resume(self) -> None:
+        """Start again, unless it is the end."""
+        self._shut = self.closed
+        self._start_slots()
 
     def quiet(self) -> None:
         """Start nothing from now on."""
-        self._closed = True
+        self.closed = self._shut = True
 
     def hand_back_waiting(self) -> None:
         """Give back what did not start."""
         for waiting in self._waiting.values():
             while waiting:
-                delivery = waiting.popleft()
-                delivery.hand_back()
-                self._finished(delivery, None, HandBack(), None)
+                self.give_back(waiting.popleft())
+        self.suspects.hand_back()
+
+    # --- the end ---
 
     async def drain(self) -> None:
         """Return when nothing is held any more."""
@@ -272,17 +291,4 @@ class Pipeline:
 
     def abort(self) -> None:
         """Cut short what still runs; a run cut short costs no attempt."""
-        for task in list(self.running):
-            self._cut[task] = "stopping"
-            task.cancel()
-
-
-async def _calmed(task: asyncio.Task[None]) -> None:
-    """Take in what is left of a cancellation, so that it does not hit what the task does next.
-
-    Before Python 3.13, ``uncancel`` alone leaves one pending that the handler did not wait for.
-    """
-    while task.cancelling():
-        task.uncancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.sleep(0)
+        self._runs.abort()

@@ -91,6 +91,10 @@ class Refused(Exception):
     """The broker does not take a park or a letter; the event stays where it is."""
 
 
+class DoesNotFit(Refused):
+    """A body is too large for the retry stream, beside the headers it needs there."""
+
+
 class Publisher(Protocol):
     """Publishes what handlers emit."""
 
@@ -139,6 +143,14 @@ class WayFacts(Protocol):
 
     def lapsed(self, delivery: Delivery) -> None:
         """A delivery was dropped because it may be another worker's by now."""
+
+    def alone(self, delivery: Delivery, unfinished: int) -> None:
+        """A suspect runs alone: so many earlier runs of it never ended. Not all listen to it."""
+        return
+
+    def ledger_away(self, delivery: Delivery, error: Exception) -> None:
+        """A suspect, and those after it, wait for the ledger. Not all listen to it."""
+        return
 
 
 class Facts(Protocol):

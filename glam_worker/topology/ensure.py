@@ -147,6 +147,9 @@ class _Ensuring:
             claims = (specs.CLAIMS, self._claims_kept, self._settings, replicas, storage)
             lost = "without the claims: idempotent handlers may handle an event again"
             await self._stream(specs.bucket(*claims), lost)
+        ledger = (specs.LEDGER, specs.LEDGER_KEPT, self._settings, replicas, storage)
+        lost = "without the runs that never ended: events that kill workers get more runs"
+        await self._stream(specs.bucket(*ledger), lost)
         await self._state_bucket(replicas, storage)
 
     async def _state_bucket(self, replicas: int, storage: str) -> None:

@@ -15,8 +15,6 @@ from glam_worker.declare.handler import Handler
 from glam_worker.settings import Settings
 from glam_worker.topology import specs
 
-LEDGER = "GLAM_LEDGER"
-
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -102,7 +100,7 @@ class _Needs:
     def __init__(self, handlers: Sequence[Handler], settings: Settings) -> None:
         self._settings = settings
         self._places = [Place(handler, _stream_of(handler, settings)) for handler in handlers]
-        self._buckets = [specs.STATE, LEDGER]
+        self._buckets = [specs.STATE, specs.LEDGER]
         if any(handler.options.remembered_for is not None for handler in handlers):
             self._buckets.append(specs.CLAIMS)
         self._events = list(dict.fromkeys(place.stream for place in self._places))

@@ -29,7 +29,9 @@ def wanted_streams(
     """The bucket of records, the retry stream and other buckets, as safe as the events found."""
     safety = (settings, replicas_of(events), storage_of(events))
     claims = [specs.bucket(specs.CLAIMS, claims_kept, *safety)] if claims_kept else []
-    return (specs.bucket(specs.STATE, 0.0, *safety), specs.retry_stream(*safety), *claims)
+    state = specs.bucket(specs.STATE, 0.0, *safety)
+    ledger = specs.bucket(specs.LEDGER, specs.LEDGER_KEPT, *safety)
+    return (state, specs.retry_stream(*safety), ledger, *claims)
 
 
 def letter_stream(settings: Settings, events: Sequence[dict[str, Any]]) -> StreamSpec:

@@ -89,6 +89,10 @@ def dlq_stream(settings: Settings, replicas: int, storage: str) -> StreamSpec:
 
 CLAIMS = "GLAM_CLAIMS"
 """Bucket of what idempotent handlers have handled."""
+LEDGER = "GLAM_LEDGER"
+"""Bucket of what became of deliveries that were not the first of their carrier."""
+LEDGER_KEPT = 7 * 86_400.0
+"""Seconds a record is kept after it was last written."""
 STATE = "GLAM_STATE"
 """Bucket of what was created; without time to live."""
 
@@ -121,7 +125,7 @@ def bucket(
 def own_streams(settings: Settings) -> tuple[str, ...]:
     """The names of the streams that are created here."""
     named = (settings.events_stream, settings.retry_stream, settings.dlq_stream)
-    return (*named, f"KV_{CLAIMS}", f"KV_{STATE}")
+    return (*named, f"KV_{CLAIMS}", f"KV_{LEDGER}", f"KV_{STATE}")
 
 
 def _stream(name: str, subjects: tuple[str, ...], settings: Settings, **config: Any) -> StreamSpec:

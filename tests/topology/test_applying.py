@@ -69,7 +69,7 @@ async def test_what_apply_made_is_what_a_worker_needs(worker: WorkerFactory) -> 
         ensured = bench.worker.ensured
         await bench.finished(await bench.publish(SUBJECT, Order(number=4)))
 
-    assert len(made.changes) == 7
+    assert len(made.changes) == 8
     assert not again.pending
     assert (ensured.created, ensured.drift, ensured.alarms, ensured.refused) == ([], [], [], [])
     assert shop.seen == {4: 1}

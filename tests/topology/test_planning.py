@@ -153,6 +153,7 @@ def test_an_empty_server_gets_everything_in_an_order_that_works() -> None:
         ("create", "stream KV_GLAM_STATE"),
         ("create", "stream GLAM_EVENTS"),
         ("create", "stream GLAM_RETRY"),
+        ("create", "stream KV_GLAM_LEDGER"),
         ("create", "stream GLAM_DLQ"),
         ("create", "consumer shop-place"),
         ("create", "consumer shop-place-lane"),

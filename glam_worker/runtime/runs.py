@@ -1,0 +1,116 @@
+"""The runs of one handler: each ends by itself, at its timeout, or because the worker stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from contextvars import Context, copy_context
+
+from glam_worker.declare.outcomes import DONE, Outcome
+from glam_worker.runtime.deadlines import Deadlines
+from glam_worker.runtime.executor import Executor
+from glam_worker.runtime.protocols import Delivery, Way, WayFacts
+from glam_worker.runtime.run import Run
+from glam_worker.runtime.stepping import Waiting, finish
+
+
+class Runs:
+    """Calls the handler in the task of a slot, and tells what the call meant.
+
+    * ``outcome_of``: one run, from its first step to its outcome;
+    * ``abort``: cut short what runs; a run cut short has no outcome.
+    """
+
+    def __init__(self, executor: Executor, facts: dict[Way, WayFacts], timeout: float) -> None:
+        self.going: dict[asyncio.Task[None], Delivery] = {}
+        """The runs that wait for something, by the task that is inside of them."""
+        self.busy = 0
+        """Slots in use."""
+        self.waits = False
+        """Whether the last run waited, as those to come probably will."""
+        self.began_to_wait: Callable[[], None] = lambda: None
+        """Called when a run waits, so that another slot may go on."""
+        self._executor = executor
+        self._facts = facts
+        self._deadlines = Deadlines(timeout, self._expire)
+        self._cut: dict[asyncio.Task[None], str] = {}
+
+    @property
+    def overstay(self) -> bool:
+        """Whether a run goes on past its timeout, as one in a thread may for ever."""
+        return "timeout" in self._cut.values()
+
+    async def outcome_of(
+        self, run: Run, delivery: Delivery, task: asyncio.Task[None]
+    ) -> tuple[Outcome | None, bool]:
+        """The outcome of one run (None: cut short by stopping) and whether it waited."""
+        context = copy_context()
+        waiting: Waiting | None = None
+        self.busy += 1
+        try:
+            waiting = context.run(self._executor.begin, run)
+            if waiting is not None:
+                return await self._rest(run, delivery, waiting, context, task), True
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a handler's failure is an outcome
+            return self._executor.outcome(error, timed_out=False), False
+        finally:
+            self.busy -= 1
+        self.waits = False
+        return DONE, False
+
+    async def _rest(
+        self,
+        run: Run,
+        delivery: Delivery,
+        waiting: Waiting,
+        context: Context,
+        task: asyncio.Task[None],
+    ) -> Outcome | None:
+        """The outcome of a run that waits: it may be cut short by its timeout or by stopping."""
+        self.going[task] = delivery
+        self.waits = True
+        self._deadlines.watch(task, run.expires)
+        self.began_to_wait()
+        error: BaseException | None = None
+        try:
+            await finish(waiting, context)
+        except GeneratorExit:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - a handler's failure is an outcome
+            error = raised
+        finally:
+            self._deadlines.release(task)
+            del self.going[task]
+        return self._outcome(task, error)
+
+    def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:
+        cut = self._cut.pop(task, None)
+        if cut == "stopping" and isinstance(error, asyncio.CancelledError):
+            return None
+        return self._executor.outcome(error, timed_out=cut == "timeout")
+
+    def _expire(self, task: asyncio.Task[None]) -> None:
+        self._cut[task] = "timeout"
+        delivery = self.going[task]
+        self._facts[delivery.way].expired(delivery)
+        task.cancel()
+
+    def abort(self) -> None:
+        """Cut short what still runs; a run cut short costs no attempt."""
+        for task in list(self.going):
+            self._cut[task] = "stopping"
+            task.cancel()
+
+
+async def calmed(task: asyncio.Task[None]) -> None:
+    """Take in what is left of a cancellation, so that it does not hit what the task does next.
+
+    Before Python 3.13, ``uncancel`` alone leaves one pending that the handler did not wait for.
+    """
+    while task.cancelling():
+        task.uncancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)

@@ -1,0 +1,280 @@
+"""The suspects of one handler: deliveries that are not the first of their carrier."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+from glam_shared.errors import InfrastructureError
+from glam_worker.declare.retry import HandBack, Park, Settlement
+from glam_worker.runtime.gate import NotAlone, Turn
+from glam_worker.runtime.isolation import Host, Isolation
+from glam_worker.runtime.ledger import NOTHING, Change, Ledger, Record, Start, amend, forgotten
+from glam_worker.runtime.protocols import Delivery, Way, WayFacts
+from glam_worker.runtime.verdict import Verdict, judge
+
+_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_AFTER_TIMEOUT = 1.0
+"""Seconds for a run alone to end after its timeout has cancelled it; then others go on."""
+
+
+class Rules(NamedTuple):
+    """What a handler's declaration says about its suspects."""
+
+    attempts: int
+    timeout: float
+    most: int
+    """How many may wait, so that the others have credits."""
+
+
+@dataclass(slots=True)
+class _Case:
+    """A suspect on its way to its run."""
+
+    record: Record = NOTHING
+    start: Start | None = None
+    turn: Turn | None = None
+    """Its right to run alone."""
+    dropped: bool = False
+    """Whether its connection is gone since."""
+
+
+class Suspects:
+    """Looks a suspect up in the ledger, and lets it run beside the others, alone, or not at all.
+
+    * ``take``: it arrived; it waits under its lease until the ledger was read;
+    * ``begin`` and ``ended``: its start is written before it is decoded, and struck out after;
+    * ``drop``, ``hand_back`` and ``strike``: what did not start, and what did not end.
+    """
+
+    def __init__(
+        self, ledger: Ledger, isolation: Isolation, rules: Rules, facts: dict[Way, WayFacts]
+    ) -> None:
+        self.host: Host
+        self.problem: str | None = None
+        """Why suspects wait; None when the ledger answers."""
+        self._ledger = ledger
+        self._isolation = isolation
+        self._rules = rules
+        self._facts = facts
+        self._cases: dict[Delivery, _Case] = {}
+        self._following: dict[Delivery, asyncio.Task[None]] = {}
+        """Those that neither run nor wait for a slot."""
+        isolation.join(self)
+        self._stuck: set[Delivery] = set()
+        """Those of them that may wait long."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Suspects that did not start and are not in the queue for a slot."""
+        return len(self._following)
+
+    def take(self, delivery: Delivery, pause: float = 0.0) -> None:
+        """Find out what is known of it, after ``pause`` seconds."""
+        self._cases[delivery] = _Case()
+        task = asyncio.create_task(self._follow(delivery, pause))
+        self._following[delivery] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- until it runs ---
+
+    async def _follow(self, delivery: Delivery, pause: float) -> None:
+        """A fault of ours costs one suspect its lease."""
+        try:
+            verdict = await self._verdict(delivery, pause)
+            if verdict is not None:
+                await self._carry_out(delivery, verdict)
+        except BaseException:
+            if self._following.get(delivery) is asyncio.current_task():
+                self._leave(delivery)
+                self.host.lapse(delivery)
+            raise
+        finally:
+            self.host.wants_more()
+
+    async def _verdict(self, delivery: Delivery, pause: float) -> Verdict | None:
+        """What is done about it; None if that is not for us to say any more."""
+        if pause and not await self._wait(delivery, pause):
+            return None
+        while True:
+            try:
+                record, parked = await self._ledger.look(delivery.carrier)
+            except InfrastructureError as error:
+                self._trouble(delivery, error)
+                pause = min(max(_PAUSE, 2 * pause), _LONGEST_PAUSE)
+                if not await self._wait(delivery, pause):
+                    return None
+            else:
+                break
+        self.problem = None
+        self._stuck.discard(delivery)
+        if self.host.lapsed(delivery):
+            self.host.lapse(delivery)
+            return None
+        self._cases[delivery].record = record
+        now = self._isolation.now()
+        return judge(record, delivery.counted, self._rules.attempts, now, parked=parked)
+
+    def _trouble(self, delivery: Delivery, error: Exception) -> None:
+        if self.problem is None:
+            self._facts[delivery.way].ledger_away(delivery, error)
+        self.problem = (
+            f"events that were handed out before wait: the ledger does not answer: {error}"
+        )
+
+    async def _wait(self, delivery: Delivery, pause: float) -> bool:
+        if not await self._may_wait(delivery):
+            return False
+        await asyncio.sleep(pause)
+        return True
+
+    async def _may_wait(self, delivery: Delivery) -> bool:
+        """Whether it may hold its credit for long; else it is handed back."""
+        if delivery not in self._stuck and len(self._stuck) >= self._rules.most:
+            await self._settle(delivery, HandBack(self.host.ack_wait))
+            return False
+        self._stuck.add(delivery)
+        return True
+
+    async def _carry_out(self, delivery: Delivery, verdict: Verdict) -> None:
+        delivery.counted = verdict.counted
+        if verdict.settlement is not None:
+            await self._settle(delivery, verdict.settlement)
+        elif verdict.alone:
+            await self._alone(delivery)
+        else:
+            self._leave(delivery)
+            self.host.admit(delivery)
+
+    async def _alone(self, delivery: Delivery) -> None:
+        if not await self._may_wait(delivery):
+            return
+        try:
+            turn = await self._isolation.gate.enter(self._rules.timeout + _AFTER_TIMEOUT)
+        except NotAlone:
+            await self._settle(delivery, HandBack(self.host.ack_wait))
+            return
+        case = self._cases[delivery]
+        case.turn = turn
+        self._leave(delivery)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - it was made in `take`
+        self._facts[delivery.way].alone(delivery, len(case.record.starts))
+        try:
+            await self.host.work(delivery, task)
+        finally:
+            turn.end()
+
+    async def _settle(self, delivery: Delivery, settlement: Settlement) -> None:
+        record = self._cases[delivery].record
+        self._leave(delivery)
+        done = await self.host.settle_unrun(delivery, settlement)
+        if record != NOTHING and not isinstance(done, HandBack):
+            strikes = self._isolation.strikes
+            await strikes.make(self._ledger, delivery.carrier, record, forgotten)
+
+    def _leave(self, delivery: Delivery) -> None:
+        """It does not wait here any more."""
+        self._following.pop(delivery, None)
+        self._stuck.discard(delivery)
+
+    # --- the run ---
+
+    async def begin(self, delivery: Delivery) -> bool:
+        """Write its start; False if it must not run now, and is taken care of."""
+        case = self._cases[delivery]
+        case.start = start = Start(uuid.uuid4().hex[:12], case.turn is not None)
+        change = partial(_begun, start)
+        try:
+            case.record = await amend(self._ledger, delivery.carrier, case.record, change)
+        except InfrastructureError as error:
+            self._trouble(delivery, error)
+            self._not_begun(delivery, case, start)
+            return False
+        if case.dropped or self.host.closed or self.host.lapsed(delivery):
+            self._not_begun(delivery, case, start)
+            return False
+        return True
+
+    def _not_begun(self, delivery: Delivery, case: _Case, start: Start) -> None:
+        """The start may be written, and its run does not begin."""
+        self._isolation.strikes.owe(self._ledger, delivery.carrier, partial(_ended, start))
+        if case.turn is not None:
+            case.turn.end()
+        if case.dropped or self.host.lapsed(delivery):
+            self.host.lapse(delivery)
+        elif self.host.closed:
+            self.host.give_back(delivery)
+        else:
+            self.take(delivery, _PAUSE)
+
+    async def ended(self, delivery: Delivery, settlement: Settlement) -> None:
+        """Its run ended, and this is to be done: strike its start out."""
+        case = self._cases.pop(delivery)
+        assert case.start is not None  # noqa: S101 - it ran
+        change = _after(settlement, case.start)
+        await self._isolation.strikes.make(self._ledger, delivery.carrier, case.record, change)
+        if case.turn is not None:
+            case.turn.end()
+
+    # --- what did not start, and what did not end ---
+
+    def forget(self, delivery: Delivery) -> None:
+        """It is out of our hands."""
+        self._cases.pop(delivery, None)
+
+    def drop(self, way: Way) -> None:
+        """The connection that ``way`` came over is gone: nothing starts that came over it."""
+        for delivery, case in list(self._cases.items()):
+            if delivery.way == way:
+                case.dropped = True
+                if self._stopped_following(delivery):
+                    self.host.lapse(delivery)
+
+    def hand_back(self) -> None:
+        """Give back what did not start."""
+        for delivery in list(self._following):
+            if self._stopped_following(delivery):
+                self.host.give_back(delivery)
+
+    def strike(self) -> None:
+        """Strike out what runs on although the worker ends: its process did not die in it."""
+        for delivery, case in self._cases.items():
+            if case.start is not None:
+                change = partial(_ended, case.start)
+                self._isolation.strikes.owe(self._ledger, delivery.carrier, change)
+
+    def _stopped_following(self, delivery: Delivery) -> bool:
+        task = self._following.get(delivery)
+        self._leave(delivery)
+        if task is not None:
+            task.cancel()
+        return task is not None
+
+
+def _begun(start: Start, record: Record) -> Record:
+    return record.begun(start)
+
+
+def _ended(start: Start, record: Record) -> Record:
+    return record.ended(start)
+
+
+def _after(settlement: Settlement, start: Start) -> Change:
+    """What a run that ended leaves in the ledger: of one that was cut short, what was before."""
+    match settlement:
+        case HandBack():
+            return partial(_ended, start)
+        case Park():
+            return _without_starts
+    return forgotten
+
+
+def _without_starts(record: Record) -> Record:
+    return replace(record, starts=())
