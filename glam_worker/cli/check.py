@@ -10,7 +10,7 @@ import typer
 
 from glam_worker.cli.failing import code_of, each_of, explained, users_traceback
 from glam_worker.cli.options import Json, Modules, Service
-from glam_worker.cli.printing import document, note, table
+from glam_worker.cli.printing import document, note, table_or_blocks
 
 if TYPE_CHECKING:
     from glam_shared.errors import GlamBaseError
@@ -32,14 +32,12 @@ def check(modules: Modules, service: Service = None, as_json: Json = False) -> N
     Example: glam-worker check myservice.handlers
     """
     from glam_shared.errors import GlamBaseError  # noqa: PLC0415 - --help stays quick
-    from glam_worker.cli.checking import checked  # noqa: PLC0415
-    from glam_worker.settings import Settings  # noqa: PLC0415
+    from glam_worker.cli.checking import all_checked  # noqa: PLC0415
 
     with explained():
         try:
-            settings = Settings.load(service=service)
             with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print
-                found = checked(modules, settings)
+                found, settings = all_checked(modules, service)
         except GlamBaseError as error:
             if not as_json:
                 raise
@@ -52,7 +50,9 @@ def _print(found: Checked, settings: Settings, *, as_json: bool) -> None:
     if as_json:
         document(_described(found, settings))
         return
-    table(_HEADERS, [_row(handler, found, settings) for handler in found.registry.handlers])
+    table_or_blocks(
+        _HEADERS, [_row(handler, found, settings) for handler in found.registry.handlers]
+    )
     for warning in found.warnings:
         note(f"glam-worker: warning: {warning}")
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from glam_shared.errors import ConfigurationError, GlamBaseError
+from glam_worker.cli.failing import each_of
 from glam_worker.declare.filters import covers
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.options import NAME
 from glam_worker.declare.registry import Registry
-from glam_worker.errors import DeclarationError, Problems
+from glam_worker.errors import DeclarationError, Problems, WorkerError
 from glam_worker.loader import load, passed_over, service_of
 from glam_worker.runtime.credits import budget_of
 from glam_worker.settings import Settings
@@ -41,6 +42,19 @@ def checked(modules: Sequence[str], settings: Settings) -> Checked:
     registry = registry.served_by(service)
     others = tuple(passed_over(registry))
     return Checked(registry, service, others, tuple(_warnings(registry, others, settings)))
+
+
+def all_checked(modules: Sequence[str], service: str | None) -> tuple[Checked, Settings]:
+    """Check the settings and the modules. Raises the mistakes of both together."""
+    try:
+        settings = Settings.load(service=service)
+    except ConfigurationError as wrong:
+        try:
+            load(modules)
+        except WorkerError as error:
+            raise Problems([wrong, *each_of(error)]) from None
+        raise
+    return checked(modules, settings), settings
 
 
 # --- mistakes ---

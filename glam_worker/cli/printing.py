@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -55,6 +56,27 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         _for_a_terminal(headers, cells)
     else:
         typer.echo(_aligned([[header.upper() for header in headers], *cells]))
+
+
+def table_or_blocks(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table; on a terminal that is too narrow for its lines, a block for each row."""
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    widest = max(map(len, _aligned([headers, *cells]).splitlines()))
+    if sys.stdout.isatty() and widest > shutil.get_terminal_size().columns:
+        typer.echo("\n\n".join(_block(headers, row) for row in cells))
+    else:
+        table(headers, rows)
+
+
+def _block(headers: Sequence[str], row: Sequence[str]) -> str:
+    """The first cell, and below it the others with their headers."""
+    name, *rest = row
+    width = max(map(len, headers))
+    lines = [
+        f"{_GAP}{header.ljust(width)}{_GAP}{cell}"
+        for header, cell in zip(headers[1:], rest, strict=True)
+    ]
+    return "\n".join((name, *lines))
 
 
 async def tables(headers: Sequence[str], rows: AsyncIterator[Sequence[object]]) -> int:

@@ -61,11 +61,30 @@ def test_table_without_terminal_is_plain_and_whole(project: Path) -> None:
     assert ended.out.splitlines()[1].endswith("wide.py:4")
 
 
-def test_table_on_a_terminal_cuts_nothing(project: Path) -> None:
-    """On a narrow terminal cells are folded, not cut."""
-    ended = glam_on_terminal("check", "shop.handlers", cwd=project, columns=60)
+def test_a_terminal_too_narrow_for_the_table_shows_blocks(project: Path) -> None:
+    """Each handler by itself: one line for each of its facts, nothing folded or cut."""
+    ended = glam_on_terminal("check", "shop.handlers", cwd=project, columns=100)
     assert ended.code == 0
-    assert "…" not in ended.out
+    ship, refund = ended.out.replace("\r\n", "\n").split("\n\n")
+    assert ship.splitlines() == [
+        "ship",
+        "  durable      shop-ship",
+        "  subject      evt.order.placed.v1",
+        "  payload      Order",
+        "  concurrency  16",
+        "  retry        3 attempts: after 500 ms and 2 s",
+        "  runs         async",
+        "  where        shop/handlers.py:10",
+    ]
+    assert refund.startswith("refund\n")
+
+
+def test_a_wide_terminal_shows_the_table(project: Path) -> None:
+    """Where the lines fit, one line for each handler."""
+    ended = glam_on_terminal("check", "shop.handlers", cwd=project, columns=200)
+    assert ended.code == 0
+    assert sum("shop-ship" in line for line in ended.out.splitlines()) == 1
+    assert "handlers.py:10" in next(line for line in ended.out.splitlines() if "shop-ship" in line)
 
 
 def test_json_has_every_option(project: Path) -> None:
@@ -248,6 +267,21 @@ def test_settings_are_checked_too(project: Path) -> None:
     ended = glam("check", "shop.handlers", cwd=project, env={"GLAM_MAX_IN_FLIGHT": "3"})
     assert ended.code == 2
     assert "GLAM_MAX_IN_FLIGHT is 3" in ended.err
+
+
+def test_settings_and_declarations_are_told_together(project: Path) -> None:
+    """One mistake does not hide the others, of whichever kind."""
+    write(project, "broken", BROKEN)
+    ended = glam("check", "broken", cwd=project, env={"GLAM_CONCURRENCY": "x", "GLAM_SERVICE": "?"})
+    assert ended.code == 2
+    said = [line.split()[1] for line in ended.err.splitlines()]
+    assert said == [
+        "GLAM_SERVICE",
+        "GLAM_CONCURRENCY",
+        "broken.py:4:",
+        "broken.py:6:",
+        "broken.py:8:",
+    ]
 
 
 def test_service_that_cannot_be_a_name_is_a_mistake(project: Path) -> None:
