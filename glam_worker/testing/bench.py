@@ -273,7 +273,13 @@ class Bench:
             for delivery, handler in list(self.facts.in_hand.items())[:10]
         ]
         told += [f"not ready: {reason}" for reason in self.worker.not_ready()]
-        return "Seen:\n  " + "\n  ".join(told or ["no delivery at all"])
+        published = [f"{event_id} to {subject}" for event_id, (_, subject) in self._stored.items()]
+        return (
+            "Seen:\n  "
+            + "\n  ".join(told or ["no delivery at all"])
+            + "\nPublished by the test:\n  "
+            + "\n  ".join(published[-20:] or ["nothing"])
+        )
 
 
 def _ours(message: StoredMessage) -> bool:

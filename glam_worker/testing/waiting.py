@@ -21,7 +21,8 @@ class Waiting:
     """Waits on conditions that are looked at whenever ``changed`` is called."""
 
     def __init__(self, deadline: float, seen: Callable[[], str]) -> None:
-        self._deadline = deadline
+        self.deadline = deadline
+        """Seconds each wait may take."""
         self._seen = seen
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -35,10 +36,10 @@ class Waiting:
     async def until(self, found: Callable[[], T | None], what: str) -> T:
         """What ``found`` returns as soon as it is not None. Raises NotSeenError at the deadline."""
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self.deadline):
                 return await self._found(found)
         except TimeoutError:
-            raise NotSeenError(f"waited {self._deadline:g} s for {what}. {self._seen()}") from None
+            raise NotSeenError(f"waited {self.deadline:g} s for {what}. {self._seen()}") from None
 
     async def while_looking(self, found: Callable[[], T | None], what: str) -> T:
         """The same for a condition of the test's own, which is looked at every 10 ms too."""

@@ -111,37 +111,55 @@ async def test_a_bench_can_be_awaited_and_is_stopped_after_the_test(
 
 async def test_a_wait_that_is_in_vain_says_what_was_seen(worker: WorkerFactory) -> None:
     """At the deadline the error names what was waited for, what happened, and what is in hand."""
-    goes_on = asyncio.Event()
+    again, goes_on = asyncio.Event(), asyncio.Event()
 
     @worker.on(SUBJECT, Order, retry=RetryPolicy(first=7, jitter=0))
     async def slow(order: Order, event: EventContext) -> None:
         if event.attempt == 1:
             raise Retry(message="not yet")
+        again.set()
         await goes_on.wait()
 
-    async with worker(deadline=1.0) as bench:
+    async with worker() as bench:
         event_id = await bench.publish(SUBJECT, Order())
+        await bench.until(again.is_set)
+        bench.waiting.deadline = 0.1
         with pytest.raises(NotSeenError) as caught:
             await bench.finished(event_id)
         goes_on.set()
 
     text = str(caught.value)
-    assert f"waited 1 s for the last settlement of event {event_id} ({SUBJECT})" in text
+    assert f"waited 0.1 s for the last settlement of event {event_id} ({SUBJECT})" in text
     assert "slow: parked, attempt 1 on main, again in 7 s: Retry('not yet')" in text
     assert f"slow: in hand, attempt 2 of {SUBJECT}" in text
 
 
 async def test_a_wait_without_any_delivery_says_so(worker: WorkerFactory) -> None:
     """Nothing seen is said too, with the reasons why the worker is not ready."""
-    async with worker(place, deadline=0.3) as bench:
+    async with worker(place) as bench:
         event_id = await bench.publish(SUBJECT, Order())
         await bench.finished(event_id)
+        bench.waiting.deadline = 0.1
         with pytest.raises(NotSeenError, match="settlement number 2"):
             await bench.settled(event_id, 2)
         await bench.stop()
         later = await bench.publish(SUBJECT, Order())
         with pytest.raises(NotSeenError, match="not ready: the worker stops"):
             await bench.settled(later)
+
+
+async def test_a_wait_for_an_event_that_is_none_names_those_there_are(
+    worker: WorkerFactory,
+) -> None:
+    """Who mistypes an id is shown what the test has published."""
+    async with worker(place) as bench:
+        bench.waiting.deadline = 0.1
+        with pytest.raises(NotSeenError, match=r"Published by the test:\n  nothing"):
+            await bench.finished("nonsense")
+        event_id = await bench.publish(SUBJECT, Order())
+        with pytest.raises(NotSeenError, match="settlement of event nonsense") as caught:
+            await bench.finished("nonsense")
+    assert f"Published by the test:\n  {event_id} to {SUBJECT}" in str(caught.value)
 
 
 async def test_where_several_handlers_work_an_event_one_is_named(worker: WorkerFactory) -> None:
