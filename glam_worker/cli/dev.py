@@ -29,31 +29,65 @@ def dev(
     """Work the events of MODULE while you write it: own server, reload, readable logs.
 
     A nats-server is started, with its store in .glam/, unless --servers names others. The worker
-    is started again whenever a .py file or .env changes.
+    is started again whenever one of its modules or .env changes. Where the usual port of /metrics
+    is in use and none was asked for, another one is taken.
 
     Example: glam-worker dev myservice.handlers
     """
     from glam_worker.settings import Settings  # noqa: PLC0415 - --help stays quick
 
+    endpoint = _Endpoint()
+
     def load() -> Settings:
-        return Settings.load(
-            service=service,
-            nats_servers=servers,
-            http_port=http_port,
-            log_format=log_format or "text",
+        return endpoint.placed(
+            Settings.load(
+                service=service,
+                nats_servers=servers,
+                http_port=http_port,
+                log_format=log_format or "text",
+            )
         )
 
     with explained():
-        from glam_worker.dev.reload import Reloader, watched  # noqa: PLC0415 - needs an extra
+        from glam_worker.dev.relevance import Relevance  # noqa: PLC0415
+        from glam_worker.dev.reload import Reloader, packages, watched  # noqa: PLC0415 - an extra
 
         patience = load().shutdown_grace + 10.0
         with _server(servers) as server:
             start = _starting(modules, load, server)
-            note("glam-worker: Ctrl-C stops; a change of a .py file or of .env starts again")
-            why = Reloader(start, watched(modules), patience, _say).run(_trouble_of(server))
+            note("glam-worker: Ctrl-C stops; a change of your modules or of .env starts again")
+            relevance = Relevance(packages(modules))
+            reloader = Reloader(start, watched(modules), patience, _say, relevance)
+            why = reloader.run(_trouble_of(server))
     if why is not None:
         _say(why)
         raise typer.Exit(FAILED)
+
+
+class _Endpoint:
+    """Where /metrics is: at the port that was asked for, else at the usual one or a free one."""
+
+    def __init__(self) -> None:
+        self._chosen: int | None = None
+
+    def placed(self, settings: Settings) -> Settings:
+        """The settings with a port that can be had, the same one every time."""
+        if "http_port" in settings.model_fields_set:
+            return settings
+        if self._chosen is None:
+            self._chosen = self._choose(settings)
+        return settings.model_copy(update={"http_port": self._chosen})
+
+    @staticmethod
+    def _choose(settings: Settings) -> int:
+        from glam_worker.dev.ports import free_port, is_free  # noqa: PLC0415 - --help stays quick
+
+        usual, host = settings.http_port, settings.http_host
+        other = None if is_free(usual, host) else free_port(host)
+        if other is None:
+            return usual
+        _say(f"port {usual} is in use: /metrics, /healthz and /readyz are at port {other}")
+        return other
 
 
 def _say(text: str) -> None:

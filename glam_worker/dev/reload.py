@@ -8,9 +8,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Protocol
 
+from glam_worker.dev.relevance import Relevance
 from glam_worker.errors import MissingExtraError
 
 try:
@@ -30,6 +32,9 @@ class Running(Protocol):
     def exit_code(self) -> int | None:
         """None while it runs."""
 
+    def loaded(self) -> set[Path]:
+        """The files of the modules it has imported."""
+
     def stop(self) -> None:
         """Tell it to stop in order; told again, at once."""
 
@@ -40,8 +45,8 @@ class Running(Protocol):
 class Reloader:
     """Keeps one process running, with the sources as they are.
 
-    * A change stops it in order and starts it again.
-    * One that ends by itself, on a mistake say, is started again after the next change.
+    * A change that concerns it (see ``Relevance``) stops it in order and starts it again.
+    * One that ends by itself, on a mistake say, is started again after the next change, whichever.
     * First SIGTERM or SIGINT: it is stopped in order, then this ends. Second: at once.
 
     ``start`` makes the process, or returns None when that cannot be done until the next change.
@@ -54,11 +59,13 @@ class Reloader:
         paths: Sequence[Path],
         patience: float,
         say: Callable[[str], None],
+        relevance: Relevance,
     ) -> None:
         self._start = start
         self._paths = paths
         self._patience = patience
         self._say = say
+        self._relevance = relevance
         self._told = threading.Event()
         self._signals = 0
         self._running: Running | None = None
@@ -66,25 +73,40 @@ class Reloader:
     def run(self, trouble: Callable[[], str | None] = lambda: None) -> str | None:
         """Until a signal, or until ``trouble`` says why it cannot go on; returns that."""
         with self._listening():
-            self._running = self._start()
+            self._begin()
             try:
                 return self._follow(trouble)
             finally:
                 self._stop()
 
     def _follow(self, trouble: Callable[[], str | None]) -> str | None:
-        for changed in self._changes():
+        for found in self._changes():
+            changed = self._concerning(found)
             if changed:
                 self._say(f"{_named(changed)} changed: starting again")
                 self._stop()
                 if self._told.is_set():
                     break
-                self._running = self._start()
+                self._begin()
             why = trouble()
             if why is not None:
                 return why
             self._look()
         return None
+
+    def _begin(self) -> None:
+        self._relevance.started()
+        self._running = self._start()
+
+    def _concerning(self, changed: list[Path]) -> list[Path]:
+        """What is a reason to start again.
+
+        Where nothing runs, any file may be what was wrong; one that changed before the process
+        ended, too: it may not have come to telling what it loads.
+        """
+        if self._running is None or self._running.exit_code() is not None:
+            return sorted({*changed, *self._relevance.passed_over})
+        return self._relevance.of(changed, self._running.loaded())
 
     def _changes(self) -> Iterator[list[Path]]:
         """What changed, and every now and then nothing; ends with the first signal."""
@@ -144,6 +166,14 @@ class _Sources(watchfiles.PythonFilter):
 _SOURCES = _Sources(extra_extensions=(".env",))
 
 
+def packages(modules: Sequence[str]) -> list[Path]:
+    """Where the modules' top packages lie; a module that stands alone has none."""
+    tops = {module.partition(".")[0] for module in modules}
+    specs = [spec for spec in map(_spec, sorted(tops)) if spec is not None]
+    places = [place for spec in specs for place in spec.submodule_search_locations or ()]
+    return [Path(place).resolve() for place in places]
+
+
 def watched(modules: Sequence[str]) -> list[Path]:
     """The working directory, and where the modules' top packages lie if that is elsewhere."""
     paths = [Path.cwd()]
@@ -154,11 +184,15 @@ def watched(modules: Sequence[str]) -> list[Path]:
     return paths
 
 
-def _places(top: str) -> list[Path]:
+def _spec(top: str) -> ModuleSpec | None:
     try:
-        spec = importlib.util.find_spec(top)
+        return importlib.util.find_spec(top)
     except (ImportError, ValueError):
-        return []
+        return None
+
+
+def _places(top: str) -> list[Path]:
+    spec = _spec(top)
     if spec is None:
         return []
     if spec.submodule_search_locations:

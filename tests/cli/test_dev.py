@@ -61,6 +61,61 @@ def test_change_is_worked_without_losing_events(dev: Running, project: Path) -> 
     assert dev.stop() == 0
 
 
+def test_only_what_the_worker_has_loaded_starts_it_again(dev: Running, project: Path) -> None:
+    """Other files below the folder do not matter; loaded ones and new ones of the package do."""
+    (project / "scratch.py").write_text("x = 1\n")
+    (project / "other").mkdir()
+    (project / "other" / "thing.py").write_text("y = 1\n")
+    (project / "other" / ".env").write_text("GLAM_CONCURRENCY=2\n")
+    (project / "shop" / "extra.py").write_text("z = 1\n")
+    dev.says("shop/extra.py changed: starting again")
+    dev.says("working 2 handlers", times=2)
+    (project / "shop" / "extra.py").write_text("z = 2\n")
+    (project / ".env").write_text("GLAM_CONCURRENCY=3\n")
+    dev.says(".env changed: starting again")
+    dev.says("working 2 handlers", times=3)
+    edit(project, "class Order", "import scratch\n\n\nclass Order")
+    dev.says("working 2 handlers", times=4)
+    (project / "scratch.py").write_text("x = 2\n")
+    dev.says("scratch.py changed: starting again")
+    dev.says("working 2 handlers", times=5)
+    assert dev.stop() == 0
+    assert dev.said.count("changed: starting again") == 4
+
+
+def test_module_that_is_loaded_late_is_seen(project: Path) -> None:
+    """What a handler imports in its first run counts from then on."""
+    (project / "late.py").write_text("text = 'late'\n")
+    edit(project, 'print(f"shipped', 'import late; print(late.text, f"shipped')
+    with running(*DEV, cwd=project) as dev:
+        dev.says("working 2 handlers")
+        publish(dev, project, "o1")
+        dev.says("late shipped o1")
+        (project / "late.py").write_text("text = 'later'\n")
+        dev.says("late.py changed: starting again")
+        dev.says("working 2 handlers", times=2)
+        assert dev.stop() == 0
+
+
+def test_port_in_use_is_no_obstacle_unless_it_was_asked_for(project: Path) -> None:
+    """A second ``dev`` serves /metrics at a free port and says so; a port given by hand is kept."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # somebody else has it: as good
+            taken.bind(("127.0.0.1", 9464))
+            taken.listen()
+        with running("dev", "shop.handlers", cwd=project) as dev:
+            dev.says("port 9464 is in use: /metrics, /healthz and /readyz are at port ")
+            port = dev.found(r"are at port (\d+)")
+            dev.says("working 2 handlers")
+            with urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert answer.status == 200
+            assert dev.stop() == 0
+        with running("dev", "shop.handlers", "--http-port", "9464", cwd=project) as dev:
+            dev.says("cannot serve metrics on 127.0.0.1:9464")
+            assert dev.stop() == 0
+
+
 def test_module_that_does_not_import_waits_for_the_next_change(dev: Running, project: Path) -> None:
     """The user's traceback is shown, and the next change is tried."""
     edit(project, "class Order", "nonsense()\n\n\nclass Order")

@@ -105,14 +105,15 @@ class Player:
         assert file is not None
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._reloaded():
+        concerns = path.exists() or path.name == ".env" or (path.parent / "__init__.py").exists()
+        with self._reloaded() if concerns else contextlib.nullcontext():
             path.write_text(block.text)
         if path.suffix == ".py" and "if __name__" not in block.text:
             self._import(file.removesuffix(".py").replace("/", "."))
 
     @contextlib.contextmanager
     def _reloaded(self) -> Iterator[None]:
-        """``glam-worker dev`` starts again for a file that changed: wait until it works again."""
+        """``glam-worker dev`` starts again for a file of the service: wait until it works again."""
         before = self._said.read_text().count(_WORKS) if self._reloads else 0
         yield
         if self._reloads:
