@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
+MINUTES ?= 1
+SEED ?=
 
 ##@ Start here
 
@@ -40,8 +42,8 @@ test-faults: $(VENV)/.dev ## Run the long tests: fault rows, chaos, browser (ARG
 	$(BIN)/python -m pytest -m "faults or chaos" $(ARGS)
 
 .PHONY: chaos
-chaos: $(VENV)/.dev ## Run random faults under load (ARGS are pytest's)
-	$(BIN)/python -m pytest -m chaos $(ARGS)
+chaos: $(VENV)/.dev ## Break things at random under load (MINUTES=5 SEED=7) and count what was lost
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, the direction of imports and the image's recipe

@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel
@@ -30,7 +31,10 @@ _policy = RetryPolicy(attempts=ATTEMPTS, first=FIRST, factor=1.0, jitter=0.0)
 
 
 class Job(BaseModel):
-    """What is to be done: ``do``, for ``seconds``, in the first ``times`` attempts."""
+    """What is to be done: ``do``, for ``seconds``, in the first ``times`` attempts.
+
+    It snoozes until it is that old.
+    """
 
     id: int
     do: Literal[
@@ -51,7 +55,7 @@ async def work(job: Job, event: EventContext) -> None:
         elif job.do == "hang":
             await _ignore_cancellation(job.seconds)
         else:
-            _do(job)
+            _do(job, event)
 
 
 @on(THREADED, Job, retry=_policy, timeout=TIMEOUT, ack_wait=ACK_WAIT, concurrency=CONCURRENCY)
@@ -59,7 +63,7 @@ def threaded(job: Job, event: EventContext) -> None:
     """Does it in a thread."""
     with _pen.run("threaded", job.id, event):
         if event.attempt <= job.times:
-            _do(job)
+            _do(job, event)
 
 
 async def _ignore_cancellation(seconds: float) -> None:
@@ -69,7 +73,7 @@ async def _ignore_cancellation(seconds: float) -> None:
             await asyncio.sleep(until - time.monotonic())
 
 
-def _do(job: Job) -> None:
+def _do(job: Job, event: EventContext) -> None:
     match job.do:
         case "block" | "sleep":
             time.sleep(job.seconds)
@@ -81,8 +85,8 @@ def _do(job: Job) -> None:
             raise RuntimeError("as asked")
         case "reject":
             raise Reject("as asked")
-        case "snooze":
-            raise Snooze(after=job.seconds)
+        case "snooze" if (datetime.now(UTC) - event.timestamp).total_seconds() < job.seconds:
+            raise Snooze(after=0.3)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "segfault":

@@ -29,6 +29,7 @@ class Rig:
         self.journal = Journal(folder / "journal")
         self.client = JetStreamClient()
         self.servers: list[str] = []
+        self._started = 0
         self._ending = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -42,8 +43,8 @@ class Rig:
 
     async def server(self, **config: Any) -> FaultyServer:
         """A started server with these options; workers and the client use the first one."""
-        number = sum(1 for _ in self.folder.glob("nats*"))
-        server = FaultyServer(self.folder / f"nats{number}", config=config)
+        server = FaultyServer(self.folder / f"nats{self._started}", config=config)
+        self._started += 1
         self._ending.push_async_callback(asyncio.to_thread, server.stop)
         await asyncio.to_thread(server.start)
         if not self.servers:
