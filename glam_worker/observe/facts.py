@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
-from glam_worker.declare.retry import ACK, Settlement
+from glam_worker.declare.retry import Settlement
 from glam_worker.observe.epoch import EpochClock
 from glam_worker.observe.log import WayLog
 from glam_worker.observe.records import WayRecord
@@ -35,28 +35,21 @@ class Observers(Facts):
 
     def way(self, handler: Handler, way: Way) -> WayFacts:
         """The observer of one handler's way."""
-        key = (handler.service, handler.name, way)
-        record = self.records.setdefault(key, WayRecord(self.clock))
         log = WayLog(handler, way)
-        heard = (_Harmless(listener(handler, way)) for listener in self.listeners)
-        return _Observed(record, log, tuple(heard))
+        heard = tuple(_Harmless(listener(handler, way)) for listener in self.listeners)
+        kind = _ToldAll if heard or log.says_all else _Observed
+        observed = kind(self.clock, log, *heard)
+        return self.records.setdefault((handler.service, handler.name, way), observed)
 
 
-class _Observed(WayFacts):
-    """Counts every fact; tells the usual course of an event only to those who want it."""
+class _Observed(WayRecord):
+    """Counts every fact, and tells the others what is not the usual course of an event."""
 
-    __slots__ = ("_listeners", "_others", "_record", "_tells_all")
+    __slots__ = ("_others",)
 
-    def __init__(self, record: WayRecord, log: WayLog, listeners: tuple[WayFacts, ...]) -> None:
-        self._record = record
-        self._listeners = listeners
-        self._others = (log, *listeners)
-        self._tells_all = bool(listeners) or log.says_all
-
-    def received(self, delivery: Delivery) -> None:
-        self._record.received(delivery)
-        for listener in self._listeners:
-            listener.received(delivery)
+    def __init__(self, clock: EpochClock, *others: WayFacts) -> None:
+        super().__init__(clock)
+        self._others = others
 
     def settled(
         self,
@@ -65,27 +58,26 @@ class _Observed(WayFacts):
         settlement: Settlement,
         took: Took | None,
     ) -> None:
-        self._record.settled(delivery, run, settlement, took)
-        if settlement is not ACK or self._tells_all:
-            for other in self._others:
-                other.settled(delivery, run, settlement, took)
+        super().settled(delivery, run, settlement, took)
+        for other in self._others:
+            other.settled(delivery, run, settlement, took)
 
     def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
-        self._record.refused(delivery, settlement, error)
+        super().refused(delivery, settlement, error)
         for other in self._others:
             other.refused(delivery, settlement, error)
 
     def renewed(self, count: int) -> None:
-        self._record.renewed(count)
-        for listener in self._listeners:
-            listener.renewed(count)
+        super().renewed(count)
+        for other in self._others:
+            other.renewed(count)
 
     def expired(self, delivery: Delivery) -> None:
         for other in self._others:
             other.expired(delivery)
 
     def lapsed(self, delivery: Delivery) -> None:
-        self._record.lapsed(delivery)
+        super().lapsed(delivery)
         for other in self._others:
             other.lapsed(delivery)
 
@@ -98,6 +90,22 @@ class _Observed(WayFacts):
             other.ledger_away(delivery, error)
 
 
+class _ToldAll(_Observed):
+    """Tells the others the usual course, too: there are listeners, or the log says everything."""
+
+    __slots__ = ()
+
+    def received(self, delivery: Delivery) -> None:
+        super().received(delivery)
+        for other in self._others:
+            other.received(delivery)
+
+    def acked(self, delivery: Delivery, run: EventContext, started: float, ended: float) -> None:
+        super().acked(delivery, run, started, ended)
+        for other in self._others:
+            other.acked(delivery, run, started, ended)
+
+
 class _Harmless(WayFacts):
     """A listener whose errors stay with it."""
 
@@ -108,6 +116,9 @@ class _Harmless(WayFacts):
 
     def received(self, delivery: Delivery) -> None:
         self._tell(self._listener.received, delivery)
+
+    def acked(self, delivery: Delivery, run: EventContext, started: float, ended: float) -> None:
+        self._tell(self._listener.acked, delivery, run, started, ended)
 
     def settled(
         self,

@@ -12,7 +12,7 @@ from glam_shared.wording import counted
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.outcomes import Reject, Retry
-from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
+from glam_worker.declare.retry import Ack, DeadLetter, HandBack, Park, Settlement
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 
 _log = logging.getLogger("glam_worker.events")
@@ -31,6 +31,10 @@ class WayLog(WayFacts):
     def received(self, delivery: Delivery) -> None:
         """Not said."""
 
+    def acked(self, delivery: Delivery, run: EventContext, started: float, ended: float) -> None:
+        fields = self._fields(delivery, run)
+        _log.debug("handled", extra=fields | {"seconds": round(ended - started, 6)})
+
     def settled(
         self,
         delivery: Delivery,
@@ -38,8 +42,6 @@ class WayLog(WayFacts):
         settlement: Settlement,
         took: Took | None,
     ) -> None:
-        if settlement is ACK and not self.says_all:
-            return
         fields = self._fields(delivery, run)
         if took is not None:
             fields["seconds"] = round(took.ended - took.started, 6)

@@ -55,7 +55,7 @@ class WorkerCollector(Collector):
 
 def _of_way(labels: tuple[str, str, str], record: WayRecord) -> Iterator[Sample]:
     yield "messages_received", labels, record.received_count
-    yield "messages_settled", (*labels, "ack"), record.acked
+    yield "messages_settled", (*labels, "ack"), record.ack_count
     for outcome in ("parked", "dead_letter", "handed_back", "duplicate"):
         yield "messages_settled", (*labels, outcome), record.settlements[outcome]
     yield "handler_duration_seconds", labels, record.duration

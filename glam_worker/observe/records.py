@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from glam_worker.declare.context import EventContext
-from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
+from glam_worker.declare.retry import Ack, DeadLetter, HandBack, Park, Settlement
 from glam_worker.observe.epoch import EpochClock
 from glam_worker.observe.histogram import AGES, DURATIONS, Histogram
 from glam_worker.runtime.protocols import Delivery, Took, WayFacts
@@ -18,7 +18,7 @@ class WayRecord(WayFacts):
     """Counts the facts of one handler on one way; ages by the server's clock."""
 
     __slots__ = (
-        "acked",
+        "ack_count",
         "age",
         "clock",
         "dead_letters",
@@ -34,7 +34,7 @@ class WayRecord(WayFacts):
     )
 
     def __init__(self, clock: EpochClock) -> None:
-        self.acked = 0
+        self.ack_count = 0
         self.age = Histogram(AGES)
         self.clock = clock
         self.dead_letters: Counter[str] = Counter()
@@ -53,6 +53,10 @@ class WayRecord(WayFacts):
         if not delivery.first:
             self.redelivered += 1
 
+    def acked(self, delivery: Delivery, run: EventContext, started: float, ended: float) -> None:
+        self.ack_count += 1
+        self._timed(delivery, started, ended)
+
     def settled(
         self,
         delivery: Delivery,
@@ -60,15 +64,19 @@ class WayRecord(WayFacts):
         settlement: Settlement,
         took: Took | None,
     ) -> None:
-        if settlement is ACK:
-            self.acked += 1
-        else:
-            self._unusual(settlement)
+        self._unusual(settlement)
         if took is not None:
-            started, ended = took
-            self.duration.add(ended - started)
-            self.queue.add(started - delivery.received)
-        age = time.monotonic() + self.clock.ahead - delivery.stored_at
+            self._timed(delivery, *took)
+        else:
+            self._aged(delivery, time.monotonic())
+
+    def _timed(self, delivery: Delivery, started: float, ended: float) -> None:
+        self.duration.add(ended - started)
+        self.queue.add(started - delivery.received)
+        self._aged(delivery, ended)
+
+    def _aged(self, delivery: Delivery, settled: float) -> None:
+        age = settled + self.clock.ahead - delivery.stored_at
         self.age.add(age if age > 0 else 0.0)
 
     def _unusual(self, settlement: Settlement) -> None:
@@ -85,7 +93,7 @@ class WayRecord(WayFacts):
             case Ack(duplicate=True):
                 self.settlements["duplicate"] += 1
             case Ack():
-                self.acked += 1
+                self.ack_count += 1
 
     def _failed(self, cause: BaseException | None) -> None:
         if cause is None:

@@ -10,20 +10,30 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
-from glam_worker.declare.outcomes import Invalid, Outcome
+from glam_worker.declare.outcomes import DONE, Invalid, Outcome
 from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.credits import Credits
 from glam_worker.runtime.executor import Executor
 from glam_worker.runtime.gate import Gate
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.runtime.run import Run
-from glam_worker.runtime.runs import Runs, calmed
+from glam_worker.runtime.runs import Begun, Runs, calmed
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.suspects import Suspects
 
 _TURN = 0.01
 """Seconds that a slot works before the event loop gets a turn: sockets are read in between."""
+
+
+class _Step(NamedTuple):
+    """What a delivery that was not acked at once has come to."""
+
+    started: float
+    run: Run | None
+    """None for an event that could not be read."""
+    got: Outcome | Begun
 
 
 class Pipeline:
@@ -77,7 +87,6 @@ class Pipeline:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
-        self._idle.set()
 
     @property
     def busy(self) -> int:
@@ -106,7 +115,6 @@ class Pipeline:
         """Take a delivery in: it starts as soon as a slot is free."""
         self.credits.arrived(delivery.way, delivery.size)
         self.held[delivery] = None
-        self._idle.clear()
         self._facts[delivery.way].received(delivery)
         if delivery.first:
             self.admit(delivery)
@@ -123,29 +131,37 @@ class Pipeline:
         if self._shut:
             self._gate.run_ended()
             return
-        free = self.concurrency - self._runs.busy
-        if free <= self._starting:
+        if self._starting and not self._runs.waits:
             return
+        free = self.concurrency - self._runs.busy
         queued = len(self._waiting["main"]) + len(self._waiting["lane"])
-        wanted = min(queued, free) if self._runs.waits else min(queued, 1)
+        wanted = min(queued, free) if self._runs.waits else min(queued, free, 1)
         while self._starting < wanted:
             self._starting += 1
-            self._tasks.add(self._loop.create_task(self._slot()))
+            itself: list[asyncio.Task[None]] = []
+            itself.append(self._loop.create_task(self._slot(itself)))
+            self._tasks.add(itself[0])
 
-    async def _slot(self) -> None:
+    async def _slot(self, itself: list[asyncio.Task[None]]) -> None:
         """Work deliveries until none waits, a run has waited, or the loop is due a turn.
 
-        A fault of ours costs one delivery its lease, and no handler its slots.
+        It is given its own task, as asking the loop for it costs a system call. A fault of ours
+        costs one delivery its lease, and no handler its slots.
         """
         self._starting -= 1
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a slot is a task
+        task = itself[0]
         delivery: Delivery | None = None
         ends = time.monotonic() + _TURN
         try:
-            while time.monotonic() < ends:
-                delivery = self._next()
-                if delivery is None or not await self.work(delivery, task):
+            while (now := time.monotonic()) < ends:
+                delivery = self._next(now)
+                if delivery is None:
+                    break
+                if delivery.first and self._executor.takes(delivery):
+                    step = self._step(delivery, task, now)
+                    if step is not None and not await self._rest(delivery, step, task):
+                        break
+                elif not await self.work(delivery, task):
                     break
         except BaseException:
             if delivery is not None:
@@ -156,7 +172,7 @@ class Pipeline:
             self._start_slots()
             self.wants_more()
 
-    def _next(self) -> Delivery | None:
+    def _next(self, now: float) -> Delivery | None:
         """The next delivery to start, the two ways in turn."""
         if self._runs.busy >= self.concurrency or self._shut:
             return None
@@ -165,7 +181,7 @@ class Pipeline:
         waiting = self._waiting[way]
         while waiting:
             delivery = waiting.popleft()
-            if time.monotonic() - delivery.renewed < self.ack_wait:
+            if now - delivery.renewed < self.ack_wait:
                 self._last = way
                 return delivery
             self.lapse(delivery)
@@ -179,28 +195,39 @@ class Pipeline:
             return await self._refuse(delivery)
         if not delivery.first and not await self._begun(delivery):
             return False
-        started = time.monotonic()
+        step = self._step(delivery, task, time.monotonic())
+        return step is None or await self._rest(delivery, step, task)
+
+    def _step(self, delivery: Delivery, task: asyncio.Task[None], started: float) -> _Step | None:
+        """Decode it and run it up to its first wait; None if there was none, and it is acked."""
         read = self._executor.decode(delivery, started)
-        run: Run | None = None
-        outcome: Outcome | None
-        waited = False
         if isinstance(read, Invalid):
-            outcome = read
-        else:
-            run = read
-            outcome, waited = await self._runs.outcome_of(run, delivery, task)
-            if task.cancelling():
-                await calmed(task)
-        took = Took(started, time.monotonic())
+            return _Step(started, None, read)
+        got = self._runs.begin(read)
+        if got is DONE and delivery.first and not task.cancelling() and delivery.ack():
+            self._release(delivery)
+            self._facts[delivery.way].acked(delivery, read, started, time.monotonic())
+            return None
+        return _Step(started, read, got)
+
+    async def _rest(self, delivery: Delivery, step: _Step, task: asyncio.Task[None]) -> bool:
+        """See the run to its end, and settle; whether the slot may take another one."""
+        started, run, got = step
+        waited = isinstance(got, Begun)
+        outcome = await self._runs.rest(got, delivery, task) if isinstance(got, Begun) else got
+        if task.cancelling():
+            await calmed(task)
+        ended = time.monotonic()
         settlement = self._settler.decide(outcome, delivery) if outcome else HandBack()
         if not delivery.first:
             await self.suspects.ended(delivery, settlement)
-        if settlement is ACK and delivery.ack():
-            self._finished(delivery, run, settlement, took)
+        if settlement is ACK and run is not None and delivery.ack():
+            self._release(delivery)
+            self._facts[delivery.way].acked(delivery, run, started, ended)
             return not waited
         self._start_slots()
         settlement = await self._settler.settle(delivery, settlement, run)
-        self._finished(delivery, run, settlement, took)
+        self._finished(delivery, run, settlement, Took(started, ended))
         return False
 
     async def _begun(self, delivery: Delivery) -> bool:
@@ -287,7 +314,9 @@ class Pipeline:
 
     async def drain(self) -> None:
         """Return when nothing is held any more."""
-        await self._idle.wait()
+        while self.held:
+            self._idle.clear()
+            await self._idle.wait()
 
     def abort(self) -> None:
         """Cut short what still runs; a run cut short costs no attempt."""

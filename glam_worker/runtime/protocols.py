@@ -122,6 +122,9 @@ class WayFacts(Protocol):
     def received(self, delivery: Delivery) -> None:
         """A delivery arrived."""
 
+    def acked(self, delivery: Delivery, run: EventContext, started: float, ended: float) -> None:
+        """The usual course: it ran, between two moments of the monotonic clock, and was acked."""
+
     def settled(
         self,
         delivery: Delivery,
@@ -129,7 +132,7 @@ class WayFacts(Protocol):
         settlement: Settlement,
         took: Took | None,
     ) -> None:
-        """A delivery was settled; ``run`` is None if it could not be read, or never started."""
+        """It went any other way; ``run`` is None if it could not be read, or never started."""
 
     def refused(self, delivery: Delivery, settlement: Settlement, error: Exception) -> None:
         """A park or letter was not taken."""

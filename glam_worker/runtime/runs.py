@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from typing import NamedTuple
 
 from glam_worker.declare.outcomes import DONE, Outcome
 from glam_worker.runtime.deadlines import Deadlines
@@ -15,10 +16,18 @@ from glam_worker.runtime.run import Run
 from glam_worker.runtime.stepping import Waiting, finish
 
 
+class Begun(NamedTuple):
+    """A run that waits."""
+
+    run: Run
+    waiting: Waiting
+    context: Context
+
+
 class Runs:
     """Calls the handler in the task of a slot, and tells what the call meant.
 
-    * ``outcome_of``: one run, from its first step to its outcome;
+    * ``begin`` and ``rest``: one run, up to its first wait and from there to its outcome;
     * ``abort``: cut short what runs; a run cut short has no outcome.
     """
 
@@ -41,42 +50,30 @@ class Runs:
         """Whether a run goes on past its timeout, as one in a thread may for ever."""
         return "timeout" in self._cut.values()
 
-    async def outcome_of(
-        self, run: Run, delivery: Delivery, task: asyncio.Task[None]
-    ) -> tuple[Outcome | None, bool]:
-        """The outcome of one run (None: cut short by stopping) and whether it waited."""
+    def begin(self, run: Run) -> Outcome | Begun:
+        """Take the run's first step: its outcome, unless it waits."""
         context = copy_context()
-        waiting: Waiting | None = None
         self.busy += 1
         try:
             waiting = context.run(self._executor.begin, run)
-            if waiting is not None:
-                return await self._rest(run, delivery, waiting, context, task), True
-        except GeneratorExit:
-            raise
         except BaseException as error:  # noqa: BLE001 - a handler's failure is an outcome
-            return self._executor.outcome(error, timed_out=False), False
+            return self._executor.outcome(error, timed_out=False)
         finally:
             self.busy -= 1
-        self.waits = False
-        return DONE, False
+        self.waits = waiting is not None
+        return DONE if waiting is None else Begun(run, waiting, context)
 
-    async def _rest(
-        self,
-        run: Run,
-        delivery: Delivery,
-        waiting: Waiting,
-        context: Context,
-        task: asyncio.Task[None],
+    async def rest(
+        self, begun: Begun, delivery: Delivery, task: asyncio.Task[None]
     ) -> Outcome | None:
-        """The outcome of a run that waits: it may be cut short by its timeout or by stopping."""
+        """The outcome of a run that waits; None for one that was cut short by stopping."""
+        self.busy += 1
         self.going[task] = delivery
-        self.waits = True
-        self._deadlines.watch(task, run.expires)
+        self._deadlines.watch(task, begun.run.expires)
         self.began_to_wait()
         error: BaseException | None = None
         try:
-            await finish(waiting, context)
+            await finish(begun.waiting, begun.context)
         except GeneratorExit:
             raise
         except BaseException as raised:  # noqa: BLE001 - a handler's failure is an outcome
@@ -84,6 +81,7 @@ class Runs:
         finally:
             self._deadlines.release(task)
             del self.going[task]
+            self.busy -= 1
         return self._outcome(task, error)
 
     def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:

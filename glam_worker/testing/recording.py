@@ -7,7 +7,7 @@ from typing import Any
 
 from glam_worker.declare.context import EventContext
 from glam_worker.declare.handler import Handler
-from glam_worker.declare.retry import Ack, DeadLetter, HandBack, Park, Settlement
+from glam_worker.declare.retry import ACK, Ack, DeadLetter, HandBack, Park, Settlement
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.testing.settled import Refusal, Settled, Stored
 
@@ -45,6 +45,9 @@ class _WayListener(WayFacts):
         self._recording.received.append(_stored(delivery))
         self._recording.in_hand[delivery] = self._handler
         self._recording.changed()
+
+    def acked(self, delivery: Delivery, run: EventContext, started: float, ended: float) -> None:
+        self.settled(delivery, run, ACK, Took(started, ended))
 
     def settled(
         self,
