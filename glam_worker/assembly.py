@@ -30,7 +30,7 @@ from glam_worker.runtime.run import Surroundings
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.suspects import Rules, Suspects
 from glam_worker.settings import Settings
-from glam_worker.topology.ensured import EnsuredConsumer
+from glam_worker.topology.ensured import EnsuredConsumer, Refused
 from glam_worker.topology.specs import CLAIMS, LEDGER, NS
 
 MakesParking: TypeAlias = Callable[[JetStreamClient, str, str], Parking]
@@ -50,8 +50,12 @@ class HandlerWork:
     sources: list[PullSource]
     lease: Lease
     threads: ThreadPoolExecutor
-    problems: list[str] = field(default_factory=list)
+    problems: dict[Way, str] = field(default_factory=dict)
     """Why a way is not pulled: unsafe drift, or a durable that was deleted."""
+
+    def source(self, way: Way) -> PullSource | None:
+        """What pulls a way; None where nothing does."""
+        return next((source for source in self.sources if source.way == way), None)
 
     def tick(self, now: float) -> None:
         """Renew leases and notice silence."""
@@ -75,7 +79,7 @@ class Assembly:
     parking: MakesParking = JetStreamParking
 
     def handler(
-        self, handler: Handler, consumers: list[EnsuredConsumer], refusals: list[str], state: Any
+        self, handler: Handler, consumers: list[EnsuredConsumer], refused: list[Refused], state: Any
     ) -> HandlerWork:
         """A handler ready to be started."""
         concurrency = handler.options.concurrency or self.settings.concurrency
@@ -108,7 +112,8 @@ class Assembly:
             sources,
             Lease(pipeline, facts),
             threads,
-            [*refusals, *(str(drift) for one in consumers for drift in one.unsafe)],
+            {one.way: one.reason for one in refused}
+            | {one.spec.way: one.problem for one in consumers if one.problem},
         )
 
     def _ledger(self, handler: Handler) -> Ledger:
@@ -121,6 +126,23 @@ class Assembly:
         options = handler.options
         rules = Rules(options.retry.attempts, options.timeout, max(1, credit.capacity // 2))
         return Suspects(ledger, self.isolation, rules, facts)
+
+    async def adopt(self, work: HandlerWork, consumer: EnsuredConsumer) -> None:
+        """Let a handler pull a durable that was made while it runs."""
+        old = work.source(consumer.spec.way)
+        if old is not None:
+            await old.retire()
+            work.sources.remove(old)
+        source = self._source(consumer, work.pipeline.credits, work.pipeline)
+        work.sources.append(source)
+        source.start(self.isolation.strikes.flush)
+
+    def use_ack_wait(self, work: HandlerWork, way: Way, consumer: EnsuredConsumer) -> None:
+        """Leases last as long as the server says now."""
+        source = work.source(way)
+        if source is not None:
+            source.ack_wait = _ref(consumer).ack_wait
+        work.pipeline.ack_wait = min((one.ack_wait for one in work.sources), default=30.0)
 
     def _settler(
         self,

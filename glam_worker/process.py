@@ -176,4 +176,6 @@ class _Process:
         worker = self._worker
         collector = WorkerCollector(worker.observers, Gauges(worker))
         numbers = metrics_registry(collector)
-        return Probes(lambda: generate_latest(numbers), worker.unhealthy, worker.not_ready)
+        return Probes(
+            lambda: generate_latest(numbers), worker.unhealthy, worker.not_ready, worker.remarks
+        )

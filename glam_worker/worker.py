@@ -23,6 +23,7 @@ from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.forecasts import Forecasts
+from glam_worker.observe.topology_log import say_ensured
 from glam_worker.runtime.credits import budget_of
 from glam_worker.runtime.isolation import Isolation
 from glam_worker.runtime.keeper import LeaseKeeper
@@ -32,6 +33,7 @@ from glam_worker.settings import Settings
 from glam_worker.topology.ensure import ensure
 from glam_worker.topology.ensured import Ensured
 from glam_worker.topology.specs import STATE
+from glam_worker.upkeep import Upkeep
 
 LEAST_SERVER = "2.12.0"
 """Message schedules with a time (ADR-51) came with it."""
@@ -76,6 +78,7 @@ class Worker:
         self.ticker = Ticker(_tick_period(self.registry), self._tick)
         self.levels: Levels | None = None
         self.forecasts: Forecasts | None = None
+        self.upkeep: Upkeep | None = None
         self.stopping = False
         self.watch = LoopWatch(self.ticker)
         self._denials = Denials(self.client)
@@ -99,13 +102,15 @@ class Worker:
         except BaseException:
             await self._close()
             raise
-        self._say_topology()
+        say_ensured(self.log, self.ensured)
         self.observers.clock.set(self.client.server_time())
         self._keep()
         for work in self.works:
             for source in work.sources:
                 source.start(self._isolation.strikes.flush)
         self._watch_levels()
+        self.upkeep = Upkeep(self._assembly, self.works, self.ensured, self._troubles)
+        self.upkeep.start()
         self.started_at = time.monotonic()
 
     def _keep(self) -> None:
@@ -132,7 +137,7 @@ class Worker:
 
     async def _assembled(self) -> list[HandlerWork]:
         states = await self._enter_lifespans()
-        assembly = Assembly(
+        self._assembly = assembly = Assembly(
             client=self.client,
             outbox=self._outbox,
             publisher=EventPublisher(self.client, self.service),
@@ -176,19 +181,6 @@ class Worker:
         self.levels = Levels(self.client, self.service, watched, streams, self.forecasts.looked)
         self.levels.start()
 
-    def _say_topology(self) -> None:
-        for created in self.ensured.created:
-            self.log.info("created %s", created)
-        for alarm in self.ensured.alarms:
-            self.log.error("%s", alarm)
-        for refused in self.ensured.refused:
-            self.log.error("handler %s is not worked: %s", refused.handler.name, refused.reason)
-        for note in self.ensured.notes:
-            self.log.warning("%s", note)
-        for drift in self.ensured.drift:
-            consequence = "it is not pulled" if drift.unsafe else "the server's value is used"
-            self.log.warning("%s; %s until `glam-worker apply`", drift, consequence)
-
     def _tick(self, now: float) -> None:
         self.observers.clock.set(self.client.server_time())
         for work in self.works:
@@ -203,9 +195,16 @@ class Worker:
         if self.started_at is None:
             return ["the worker starts"]
         reasons = [] if self.client.is_connected() else [self.client.problem or "not connected"]
-        reasons += self._denials.reasons()
+        return list(dict.fromkeys(reasons + self._troubles()))
+
+    def remarks(self) -> list[str]:
+        """What keeps events from coming, and is nobody's mistake, such as a pause."""
+        return list(self.upkeep.remarks) if self.upkeep is not None else []
+
+    def _troubles(self) -> list[str]:
+        reasons = self._denials.reasons()
         for work in self.works:
-            reasons += work.problems
+            reasons += work.problems.values()
             if work.pipeline.stray:
                 reasons.append(_stray(work))
             if work.pipeline.suspects.problem:
@@ -241,6 +240,9 @@ class Worker:
             work.pipeline.abort()
         await self._drained(time.monotonic() + _AFTER_ABORT)
         await self._isolation.end(_AFTER_ABORT)
+        if self.upkeep is not None:
+            self._outbox.flush()
+            await self.upkeep.stop()
         await self._close()
 
     async def _quiet(self) -> None:

@@ -26,6 +26,11 @@ class ConsumerRef:
     ack_wait: float
     """Seconds, as the server has it."""
 
+    def same(self, stream: dict[str, Any], durable: dict[str, Any]) -> bool:
+        """Whether the server speaks of this durable, by the times of creation."""
+        found = nanoseconds(stream["created"]), nanoseconds(durable["created"])
+        return found == (self.stream_created, self.created)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -91,14 +91,30 @@ class PullSource:
         if self._client.is_connected():
             self._connection_changed(up=True)
 
-    async def quiet(self) -> None:
+    async def quiet(
+        self, state: PullState = PullState.QUIET, why: str = "the worker stops"
+    ) -> None:
         """Ask for no more: unsubscribe, and take what arrives until the server's pong."""
         self._quiet = True
-        self._set(PullState.QUIET, "the worker stops")
+        self.state, self.reason = state, why
         subscription, self._subscription = self._subscription, None
         if subscription is not None and self._client.is_connected():
             await client_internals.drain(subscription, timeout=2.0)
         self._credits.returned(self.way)
+
+    def release(self) -> None:
+        """Pull again after ``quiet``."""
+        self._quiet, self._inbox_epoch = False, 0
+        self._stale_from = time.monotonic() + self.ack_wait / 2
+        self._resume("it was held back")
+
+    async def retire(self) -> None:
+        """Another source takes its place: what is in hand can never be settled."""
+        await self.quiet(PullState.GONE)
+        self.live, self._gone = False, True
+        self._drop()
+        self._became_live.set()
+        self.close()
 
     def close(self) -> None:
         """Forget the connection."""
@@ -287,5 +303,5 @@ class PullSource:
         self._inbox_epoch = epoch
 
     def _set(self, state: PullState, reason: str | None) -> None:
-        if not self._quiet or state is PullState.QUIET:
+        if not self._quiet:
             self.state, self.reason = state, reason

@@ -14,4 +14,5 @@ class PullState(Enum):
     SILENT = "the server stopped answering pull requests"
     GONE = "the consumer or its stream is gone"
     REFUSED = "the server does not take the pull requests"
+    HELD = "is held back"
     QUIET = "stops"

@@ -75,8 +75,8 @@ class _Ensuring:
         await self._record()
         return self._result
 
-    def _refuse(self, handler: Handler, reason: str) -> None:
-        self._result.refused.append(Refused(handler, reason))
+    def _refuse(self, spec: ConsumerSpec, reason: str) -> None:
+        self._result.refused.append(Refused(spec, reason))
 
     # --- streams ---
 
@@ -90,7 +90,7 @@ class _Ensuring:
         record = self._before.durables.get((handler.service, handler.name))
         name = chosen_stream(handler, holding, self._settings, record)
         if await self._was_deleted(name):
-            self._refuse(handler, reasons.stream_gone(handler, name))
+            self._refuse(specs.main_consumer(handler, name), reasons.stream_gone(handler, name))
             return None
         check_holds(handler, name, (await self._known(name))["config"].get("subjects") or [])
         return name
@@ -182,10 +182,14 @@ class _Ensuring:
         if info is None:
             reason = await self._why_not_created(spec)
             if reason is not None:
-                self._refuse(spec.handler, reason)
+                self._refuse(spec, reason)
                 return None
             info = await self._new(spec)
-        return await self._found(spec, info)
+        consumer = await self._found(spec, info)
+        record = self._before.durables.get((spec.handler.service, spec.handler.name))
+        if record is not None and not record.same_durable(record_of(consumer.stream, info)):
+            self._result.notes.append(reasons.made_by_others(spec, info))
+        return consumer
 
     async def _why_not_created(self, spec: ConsumerSpec) -> str | None:
         if self._before.unreadable is not None:
@@ -223,7 +227,7 @@ class _Ensuring:
         except ApiError as error:
             if error.err_code != _NOT_UNIQUE:
                 raise
-        self._refuse(spec.handler, reasons.lane_held(spec))
+        self._refuse(spec, reasons.lane_held(spec))
         return None
 
     async def _new(self, spec: ConsumerSpec) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glam_worker.declare.handler import Handler
+from glam_worker.runtime.protocols import Way
 from glam_worker.topology.drift import Drift
 from glam_worker.topology.specs import ConsumerSpec
 
@@ -24,13 +25,34 @@ class EnsuredConsumer:
         """Why it must not be pulled."""
         return tuple(drift for drift in self.drift if drift.unsafe)
 
+    @property
+    def problem(self) -> str | None:
+        """The same in one line; None where it may be pulled."""
+        if not self.unsafe:
+            return None
+        said = ", ".join(drift.said for drift in self.unsafe)
+        return (
+            f"{self.unsafe[0].thing} has {said}; it is not pulled until `glam-worker apply`, see "
+            "`glam-worker plan`"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A handler that is not worked: what it needs does not exist and must not be created."""
+    """A way that is not worked: what it needs does not exist and must not be created."""
 
-    handler: Handler
+    spec: ConsumerSpec
     reason: str
+
+    @property
+    def handler(self) -> Handler:
+        """Whose it is."""
+        return self.spec.handler
+
+    @property
+    def way(self) -> Way:
+        """The handler's events, or its lane."""
+        return self.spec.way
 
 
 @dataclass(slots=True)
@@ -50,6 +72,6 @@ class Ensured:
         """The durables of a handler: two, unless it was refused."""
         return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
 
-    def refusals(self, handler: Handler) -> list[str]:
+    def refusals(self, handler: Handler) -> list[Refused]:
         """Why a handler is not worked."""
-        return [refused.reason for refused in self.refused if refused.handler is handler]
+        return [refused for refused in self.refused if refused.handler is handler]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from glam_shared.messaging.broker_errors import ApiError, BrokerError
 from glam_worker.declare.handler import Handler
@@ -65,6 +66,14 @@ def renamed(spec: ConsumerSpec, old: str) -> str:
         f"handler {spec.handler.name} was called {old} before (previously=), and consumer "
         f"{spec.handler.service}-{old} still has its position: `glam-worker apply MODULE...` "
         f"starts {spec.durable} there and takes its parked retries over"
+    )
+
+
+def made_by_others(spec: ConsumerSpec, info: dict[str, Any]) -> str:
+    """A durable that was deleted and made anew between two starts, and not by ``apply``."""
+    return (
+        f"consumer {spec.durable} on stream {spec.stream} was created anew at {info['created']}, "
+        "and not by us; it is used as it is"
     )
 
 

@@ -135,6 +135,7 @@ async def test_an_ack_policy_is_changed_by_making_the_durable_anew(worker: Worke
 @pytest.mark.parametrize(
     ("begin", "expected"),
     [
+        ("floor", {1: 1, 2: 1, 3: 1, 4: 1}),
         ("new", {1: 1, 2: 1, 4: 1}),
         ("all", {1: 2, 2: 2, 3: 1, 4: 1}),
     ],

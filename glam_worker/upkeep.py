@@ -1,0 +1,180 @@
+"""Looks after the streams and durables of a running worker. Creates and changes none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from glam_shared.messaging.broker_errors import BrokerError
+from glam_worker.assembly import Assembly, HandlerWork
+from glam_worker.jetstream.admin import JetStreamAdmin
+from glam_worker.jetstream.pull_state import PullState
+from glam_worker.jetstream.state import JetStreamState
+from glam_worker.observe.topology_log import Told
+from glam_worker.topology.drift import retry_stream_problems
+from glam_worker.topology.ensured import Ensured
+from glam_worker.topology.records import DurableRecord, Kept, handler_key, record_of
+from glam_worker.topology.specs import STATE, ConsumerSpec
+from glam_worker.topology.standing import Standing, standing_of
+
+_log = logging.getLogger("glam_worker.topology")
+
+PERIOD = 30.0
+"""Seconds between two looks at the server."""
+_TELLING = 1.0
+"""Seconds between two looks at what is to be said."""
+_AT_THE_END = 2.0
+"""Seconds for the last look, when the worker stops."""
+
+
+class Upkeep:
+    """Compares what the server has with what is declared, again and again.
+
+    * A durable that must not be pulled any more is not, until it may be.
+    * One that ``apply`` made is pulled without a restart.
+    * How far each handler is, is recorded, in case its durable is deleted.
+    * Why events are not worked is said in the log, when that begins and when it is over.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        works: Sequence[HandlerWork],
+        ensured: Ensured,
+        reasons: Callable[[], list[str]],
+    ) -> None:
+        self.remarks: tuple[str, ...] = ()
+        """What keeps events from coming, and is nobody's mistake; callable from any thread."""
+        self._assembly = assembly
+        self._works = {(work.handler.service, work.handler.name): work for work in works}
+        self._specs = [one.spec for one in ensured.consumers]
+        self._specs += [one.spec for one in ensured.refused]
+        self._reasons = reasons
+        self._admin = JetStreamAdmin(assembly.client)
+        self._state = JetStreamState(assembly.client, STATE)
+        self._troubles, self._said = Told(logging.ERROR), Told(logging.INFO)
+        self._retries_lost: str | None = None
+        """Why what is parked would be lost: nothing is pulled then."""
+        self._task: asyncio.Task[None] | None = None
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Look now and then, from now on."""
+        self._troubles.know(self._reasons())
+        self._task = asyncio.create_task(self._run(), name="upkeep")
+
+    async def stop(self) -> None:
+        """Record how far the handlers are, and look no more."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        if self._assembly.client.is_connected():
+            with contextlib.suppress(BrokerError, TimeoutError):
+                async with asyncio.timeout(_AT_THE_END):
+                    await self._record(await self._standings())
+
+    async def _run(self) -> None:
+        looked = time.monotonic()
+        while True:
+            await asyncio.sleep(_TELLING)
+            if not self._assembly.client.is_connected():
+                continue
+            if time.monotonic() - looked > PERIOD:
+                await self.look()
+                looked = time.monotonic()
+            self._troubles.tell(self._reasons())
+            self._said.tell(self.remarks)
+
+    # --- looking ---
+
+    async def look(self) -> None:
+        """Look at every stream and durable, and do what follows; a look that fails is no look."""
+        try:
+            standings = await self._standings()
+            for standing in standings:
+                await self._follow(standing)
+            self.remarks = tuple(text for one in standings for text in one.remarks)
+            await self._record(standings)
+        except BrokerError as error:
+            _log.debug("streams and consumers could not be looked at: %s", error)
+
+    async def _standings(self) -> list[Standing]:
+        names = list(dict.fromkeys(spec.stream for spec in self._specs))
+        found = await asyncio.gather(*map(self._admin.stream, names))
+        streams = dict(zip(names, found, strict=True))
+        retry = streams.get(self._assembly.settings.retry_stream)
+        problems = retry_stream_problems(retry) if retry else []
+        self._retries_lost = "; ".join(problems) or None
+        kept = await self._state.read(map(_key, self._specs))
+        standings = await asyncio.gather(
+            *(self._standing(spec, streams[spec.stream], kept) for spec in self._specs)
+        )
+        return list(standings)
+
+    async def _standing(
+        self, spec: ConsumerSpec, stream: dict[str, Any] | None, kept: Mapping[str, Kept]
+    ) -> Standing:
+        info = await self._admin.consumer(spec.stream, spec.durable) if stream else None
+        return standing_of(spec, stream, info, _recorded(kept, spec))
+
+    # --- what follows ---
+
+    async def _follow(self, standing: Standing) -> None:
+        work = self._works[standing.spec.handler.service, standing.spec.handler.name]
+        problem = standing.problem or self._retries_lost
+        if problem is not None:
+            await self._hold(work, standing, problem)
+        elif standing.consumer is not None:
+            await self._pull(work, standing)
+
+    async def _hold(self, work: HandlerWork, standing: Standing, problem: str) -> None:
+        way = standing.spec.way
+        source = work.source(way)
+        if source is None or source.state is not PullState.GONE:  # that one says it better
+            work.problems[way] = problem
+        if source is not None and standing.consumer is not None:
+            await source.quiet(PullState.HELD, problem)
+
+    async def _pull(self, work: HandlerWork, standing: Standing) -> None:
+        consumer = standing.consumer
+        assert consumer is not None  # noqa: S101 - as was looked at
+        source = work.source(standing.spec.way)
+        if source is None or not source.consumer.same(consumer.stream, consumer.info):
+            if not standing.known:
+                return
+            _log.info("consumer %s is pulled: it was made meanwhile", consumer.spec.durable)
+            await self._assembly.adopt(work, consumer)
+        elif source.state is PullState.HELD:
+            source.release()
+        work.problems.pop(standing.spec.way, None)
+        self._assembly.use_ack_wait(work, standing.spec.way, consumer)
+
+    # --- records ---
+
+    async def _record(self, standings: Sequence[Standing]) -> None:
+        """How far each handler is, where it is further than was known."""
+        mains = [one.consumer for one in standings if one.consumer and one.spec.way == "main"]
+        kept = await self._state.read(_key(one.spec) for one in mains)
+        for one in mains:
+            known, now = _recorded(kept, one.spec), record_of(one.stream, one.info)
+            key = _key(one.spec)
+            if known is None and not one.unsafe and await self._admin.stream(f"KV_{STATE}"):
+                await self._state.write(key, now.to_bytes())
+            elif known is not None and known.same_durable(now) and now.floor > known.floor:
+                await self._state.replace(key, now.to_bytes(), kept[key].revision)
+
+
+def _key(spec: ConsumerSpec) -> str:
+    return handler_key(spec.handler.service, spec.handler.name)
+
+
+def _recorded(kept: Mapping[str, Kept], spec: ConsumerSpec) -> DurableRecord | None:
+    found = kept.get(_key(spec))
+    return None if found is None else DurableRecord.from_bytes(found.value)
