@@ -8,6 +8,7 @@ from glam_worker.declare.filters import overlaps
 from glam_worker.doctor.findings import Finding, error, warning
 from glam_worker.doctor.snapshot import Snapshot
 from glam_worker.topology.drift import retry_stream_problems
+from glam_worker.topology.specs import due_subject
 
 
 def retry_stream(seen: Snapshot) -> Iterator[Finding]:
@@ -74,8 +75,9 @@ def overdue_retries(seen: Snapshot) -> Iterator[Finding]:
 def lanes(seen: Snapshot) -> Iterator[Finding]:
     """What is due waits for its lane; a handler has two durables."""
     owned = {durable.owner for durable in seen.ours}
+    taken = {one for durable in seen.durables for one in durable.filters}
     for (service, handler), count in sorted(seen.parked.due.items()):
-        if (service, handler, "lane") not in owned and seen.service in (None, service):
+        if due_subject(service, handler) not in taken and seen.service in (None, service):
             yield warning(
                 f"handler {handler} of service {service}",
                 f"has {count} retries or replays due and no lane",

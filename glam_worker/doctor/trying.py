@@ -33,6 +33,8 @@ class Try:
     body: bytes = b"{"
     stored: bool = False
     """Whether a stream would take it, were it not for the stream expected."""
+    permission: str = ""
+    """The permission that it needs, where that is not the subject."""
 
 
 async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
@@ -51,7 +53,7 @@ async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
     refused = {s for s in tries if f"publish to {s}" in denied}
     return Tries(
         allowed=tuple(subject for subject in tries if subject not in refused),
-        denied=tuple((s, tries[s].purpose) for s in tries if s in refused),
+        denied=tuple((tries[s].permission or s, tries[s].purpose) for s in tries if s in refused),
     )
 
 
@@ -69,7 +71,8 @@ def worker_tries(client: JetStreamClient, seen: Snapshot) -> Iterator[Try]:
         yield Try(f"{prefix}.STREAM.MSG.GET.{stream}", "read one message by its place")
         if stream.startswith("KV_"):
             bucket = stream.removeprefix("KV_")
-            yield Try(f"$KV.{bucket}.doctor", "write to its buckets", b"", stored=True)
+            key = f"$KV.{bucket}.doctor"
+            yield Try(key, "write to its buckets", b"", stored=True, permission=f"$KV.{bucket}.>")
     for durable in seen.ours:
         yield from _of(durable, prefix)
 
@@ -78,16 +81,19 @@ def _of(durable: Durable, prefix: str) -> Iterator[Try]:
     place = f"{durable.stream}.{durable.name}"
     yield Try(f"{prefix}.CONSUMER.INFO.{place}", "look at its durables")
     yield Try(f"{prefix}.CONSUMER.MSG.NEXT.{place}", "ask for events")
-    yield Try(f"$JS.ACK.{place}.{_NO_DELIVERY}", "settle deliveries", b"+WPI")
+    ack = f"$JS.ACK.{place}"
+    yield Try(f"{ack}.{_NO_DELIVERY}", "settle deliveries", b"+WPI", permission=f"{ack}.>")
     if durable.owner is None:
         return
     service, handler, way = durable.owner
     if way == "main":
-        letter = letter_subject(_concrete(durable.filters[0]))
-        yield Try(letter, "write dead letters", b"", stored=True)
+        letter = letter_subject(durable.filters[0])
+        some = _concrete(letter)
+        yield Try(some, "write dead letters", b"", stored=True, permission=letter)
     else:
         parked = wait_subject(service, handler, "doctor.0.0")
-        yield Try(parked, "park retries", b"", stored=True)
+        permission = wait_subject(service, handler, ">")
+        yield Try(parked, "park retries", b"", stored=True, permission=permission)
 
 
 def _concrete(subject: str) -> str:

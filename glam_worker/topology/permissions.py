@@ -43,12 +43,6 @@ class Place:
     stream: str
     """``*`` where only the server knows which stream holds the subject."""
 
-    @property
-    def durables(self) -> tuple[str, str]:
-        """The names of its two durables: the events', and the lane's."""
-        service, name = self.handler.service, self.handler.name
-        return specs.durable_of(service, name), specs.durable_of(service, name, "lane")
-
 
 def roles(
     handlers: Sequence[Handler], settings: Settings, emitted: Sequence[str] = ()
@@ -109,7 +103,6 @@ class _Needs:
             settings.dlq_stream,
             *(f"KV_{bucket}" for bucket in self._buckets),
         ]
-        self._services = list(dict.fromkeys(handler.service for handler in handlers))
 
     # --- the worker ---
 
@@ -132,8 +125,7 @@ class _Needs:
             yield Grant(subject, "published by its handlers")
 
     def _pulling(self, place: Place) -> Iterator[Grant]:
-        main, lane = place.durables
-        for stream, durable in ((place.stream, main), (self._settings.retry_stream, lane)):
+        for stream, durable in self._both(place):
             yield self._api(f"CONSUMER.INFO.{stream}.{durable}", "is it the one it was")
             yield self._api(f"CONSUMER.MSG.NEXT.{stream}.{durable}", "ask for events")
             for subject in ack_subjects(stream, durable):
@@ -148,25 +140,33 @@ class _Needs:
     # --- who changes streams and durables ---
 
     def deploy(self) -> Iterator[Grant]:
-        """Creates and changes streams and durables, and moves what is parked or dead."""
+        """Creates and changes streams and durables, and moves dead letters to their stream."""
         yield from self._looking()
-        ours = [self._settings.events_stream, *self._own]
-        for stream in dict.fromkeys(ours):
+        ours = [self._settings.events_stream] * (self._settings.events_stream in self._events)
+        for stream in (*ours, *self._own):
             for verb in ("CREATE", "UPDATE"):
                 yield self._api(f"STREAM.{verb}.{stream}", f"{verb.lower()} the stream")
         for place in self._places:
             yield from self._durables(place)
-        for bucket in (specs.STATE,):
-            yield Grant(f"$KV.{bucket}.>", "record what was created")
+        yield Grant(f"$KV.{specs.STATE}.>", "record what was created")
         yield Grant(specs.DLQ_SUBJECTS[0], "move dead letters to their own stream")
-        for service in self._services:
-            yield Grant(f"retry.*.{service}.>", "move what is parked to another handler")
 
     def _durables(self, place: Place) -> Iterator[Grant]:
-        main, lane = place.durables
-        for stream, durable in ((place.stream, main), (self._settings.retry_stream, lane)):
+        for stream, durable in self._both(place):
             for verb in ("CREATE", "DELETE"):
                 yield self._api(f"CONSUMER.{verb}.{stream}.{durable}", f"{verb.lower()} it")
+        for former in place.handler.options.previously:
+            for stream, durable in self._both(place, former):
+                yield self._api(f"CONSUMER.DELETE.{stream}.{durable}", "take over from it")
+
+    def _both(self, place: Place, name: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Stream and name of the two durables that the handler has, or had as ``name``."""
+        service, called = place.handler.service, name or place.handler.name
+        lane = specs.durable_of(service, called, "lane")
+        return (
+            (place.stream, specs.durable_of(service, called)),
+            (self._settings.retry_stream, lane),
+        )
 
     # --- who looks, and repairs ---
 
@@ -188,12 +188,14 @@ class _Needs:
             yield from self._operating(place)
 
     def _operating(self, place: Place) -> Iterator[Grant]:
-        main, lane = place.durables
-        handler, retry = place.handler, self._settings.retry_stream
-        for stream, durable in ((place.stream, main), (retry, lane)):
+        handler = place.handler
+        for stream, durable in self._both(place):
             yield self._api(f"CONSUMER.PAUSE.{stream}.{durable}", "pause and resume it")
-        yield self._api(f"CONSUMER.CREATE.{retry}.{lane}", "a lane for letters of old handlers")
-        yield Grant(specs.due_subject(handler.service, handler.name), "replay letters")
+        for name in (handler.name, *handler.options.previously):
+            lane = specs.durable_of(handler.service, name, "lane")
+            create = f"CONSUMER.CREATE.{self._settings.retry_stream}.{lane}"
+            yield self._api(create, "a lane for letters of a handler that has none")
+            yield Grant(specs.due_subject(handler.service, name), "replay letters")
 
     def _looking(self) -> Iterator[Grant]:
         for verb in ("NAMES", "LIST", "INFO.*", "MSG.GET.*"):

@@ -101,3 +101,8 @@ def with_streams(*changed: Stream) -> Snapshot:
 def with_main(**given: Any) -> Snapshot:
     """The healthy snapshot with another main durable."""
     return replace(HEALTHY, durables=(durable(**given), durable("lane")))
+
+
+CLUSTER = {"name": "C", "leader": "n1", "replicas": [{"name": "n2", "current": True}]}
+IN_CLUSTER = {"cluster": CLUSTER, "num_replicas": 3}
+REPLICATED = with_streams(*(made(**IN_CLUSTER) for made in (events, retry, letters, claims)))

@@ -61,22 +61,20 @@ async def test_a_worker_may_all_that_is_tried(tmp_path: Path) -> None:
     assert [one for one in said(seen) if one.startswith("error")] == []
 
 
-MISSING = {
-    "$JS.ACK.GLAM_EVENTS.shop-ship.>": "$JS.ACK.GLAM_EVENTS.shop-ship.1.0.0.1.0",
-    "retry.wait.shop.ship.>": "retry.wait.shop.ship.doctor.0.0",
-    "dlq.order.*.v1": "dlq.order.placed.v1",
-    "$KV.GLAM_STATE.>": "$KV.GLAM_STATE.doctor",
-    "$JS.API.CONSUMER.MSG.NEXT.GLAM_RETRY.shop-ship-lane": None,
-    "$JS.API.STREAM.INFO.GLAM_DLQ": None,
-}
+MISSING = [
+    *("$JS.ACK.GLAM_EVENTS.shop-ship.>", "retry.wait.shop.ship.>", "dlq.order.*.v1"),
+    *("$KV.GLAM_STATE.>", "$JS.API.STREAM.INFO.GLAM_DLQ"),
+    "$JS.API.CONSUMER.MSG.NEXT.GLAM_RETRY.shop-ship-lane",
+]
 
 
 @pytest.mark.parametrize("subject", MISSING)
-async def test_a_missing_permission_is_named_by_its_subject(tmp_path: Path, subject: str) -> None:
-    """What a worker would only see as silence is an error with the subject."""
+async def test_a_missing_permission_is_named(tmp_path: Path, subject: str) -> None:
+    """What a worker would only see as silence is an error with the subject to be allowed."""
     async with serving(tmp_path, without(needed()["worker"], subject)) as server:
         seen = await look(server, "worker")
-    assert f"error may not publish to {MISSING[subject] or subject}" in said(seen)
+    errors = [one for one in said(seen) if one.startswith("error")]
+    assert errors[:1] == [f"error may not publish to {subject}"]
 
 
 async def test_an_operator_sees_all_and_is_told_to_be_no_worker(tmp_path: Path) -> None:

@@ -9,8 +9,12 @@ import pytest
 from glam_worker.doctor.checks import CHECKS, examine, name_of
 from glam_worker.doctor.findings import Finding
 from glam_worker.doctor.snapshot import Letters, Snapshot
-from tests.doctor.rows import ROWS, E, N, Row, W
+from tests.doctor.row import E, N, Row, W
+from tests.doctor.rows_of_durables import OF_DURABLES
+from tests.doctor.rows_of_streams import OF_STREAMS
 from tests.doctor.seen import HEALTHY, NS, with_main
+
+ROWS = [*OF_STREAMS, *OF_DURABLES]
 
 
 def of(check: str, seen: Snapshot) -> list[Finding]:

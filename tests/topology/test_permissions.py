@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from glam_shared.messaging import EventPublisher
 from glam_shared.messaging.broker_errors import PermissionDenied
 from glam_worker import EventContext, Reject, Retry, RetryPolicy, Worker
 from glam_worker.declare.filters import covers
+from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.state import JetStreamState
@@ -206,6 +207,10 @@ async def test_a_start_that_would_have_to_create_says_what_is_denied(server: Per
 # --- pure ---
 
 
+def _served(registry: Registry) -> Sequence[Handler]:
+    return registry.served_by(SERVICE).handlers
+
+
 def published(role: Role) -> list[str]:
     """The subjects a role may publish to."""
     return [grant.subject for grant in role.publish]
@@ -256,9 +261,24 @@ def test_a_subject_that_only_the_server_knows_gives_any_stream() -> None:
     @registry.on("orders.placed", Order)
     async def ship(order: Order) -> None: ...
 
-    (worker, *_) = roles(registry.served_by("s").handlers, settings())
-    assert "$JS.API.CONSUMER.MSG.NEXT.*.s-ship" in published(worker)
+    (worker, *_) = roles(_served(registry), settings())
+    assert "$JS.API.CONSUMER.MSG.NEXT.*.shop-ship" in published(worker)
     assert "dlq.placed" in published(worker)
+
+
+def test_former_names_may_be_taken_over_from() -> None:
+    """``previously`` lets old durables be ended by who deploys, and their letters be replayed."""
+    registry = Registry()
+
+    @registry.on(PLACED, Order, previously=("send",))
+    async def ship(order: Order) -> None: ...
+
+    found = {role.name: published(role) for role in roles(_served(registry), settings())}
+    for name in ("GLAM_EVENTS.shop-send", "GLAM_RETRY.shop-send-lane"):
+        assert f"$JS.API.CONSUMER.DELETE.{name}" in found["deploy"]
+        assert f"$JS.API.CONSUMER.CREATE.{name}" not in found["deploy"]
+    assert "retry.due.shop.send" in found["operator"]
+    assert not any("shop-send" in one for one in found["worker"])
 
 
 def test_names_of_users_and_variables() -> None:
