@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,12 +16,16 @@ from typing import TypeAlias
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import BrokerError
 from tests.chaos.places import Place
+from tests.cli.command import environment
+from tests.faults import jobs
 from tests.faults.jobs import SERVICE
 from tests.faults.servers import Cluster
 from tests.faults.waiting import until
 
 RECOVERS_WITHIN = 60.0
 """Seconds until all workers are ready again, from the moment the last fault was mended."""
+FLOOR_NOTED_EVERY = 60.0
+"""Seconds: what was settled since the worker last noted how far it is runs again."""
 
 
 @dataclass(slots=True)
@@ -33,6 +39,8 @@ class Fault:
     start: float
     end: float = float("inf")
     """When all was well again, by the monotonic clock."""
+    replays: float = 0.0
+    """Seconds of the past that are run again, once it is mended."""
 
 
 Breaking: TypeAlias = AbstractAsyncContextManager[None]
@@ -47,6 +55,8 @@ class Nemesis:
         self.faults: list[Fault] = []
         self.recoveries: list[float] = []
         """Seconds each round took from mended to well."""
+        self.said: list[str] = []
+        """What the operator's commands printed."""
         self._cluster = cluster
         self._places = places
         self._client = client
@@ -95,6 +105,7 @@ class Nemesis:
             self._stopped_server,
             self._frozen_server,
             self._new_leader,
+            self._deleted_durable,
         ]
         kind = self._dice.choice(kinds)
         return kind.__name__, kind
@@ -236,3 +247,28 @@ class Nemesis:
         with contextlib.suppress(BrokerError):
             await self._client.api(what)
         yield
+
+    @asynccontextmanager
+    async def _deleted_durable(self) -> AsyncIterator[None]:
+        """Deleted, and made anew by an operator: from where it was when that was last noted."""
+        handler = self._dice.choice(["work", "threaded"])
+        durable = f"{SERVICE}-{handler}"
+        self._note("delete", None, durable)
+        self.faults[-1].replays = FLOOR_NOTED_EVERY
+        with contextlib.suppress(BrokerError):
+            await self._client.api(f"CONSUMER.DELETE.GLAM_EVENTS.{durable}", timeout=20.0)
+        try:
+            yield
+        finally:
+            await until(lambda: self._recreated(handler), f"{durable} to be made anew", 60.0)
+
+    async def _recreated(self, handler: str) -> bool:
+        command = [sys.executable, "-m", "glam_worker", "apply", jobs.__name__, "--yes"]
+        command += ["--service", SERVICE, "--servers", ",".join(self._cluster.urls)]
+        command += ["--recreate", handler, "--from", "floor"]
+        env = environment({"FAULTS_ACK_WAIT": "3", "GLAM_STREAM_REPLICAS": "3"})
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=env, check=False, capture_output=True, text=True
+        )
+        self.said.append(done.stdout + done.stderr)
+        return done.returncode == 0

@@ -15,6 +15,8 @@ BEFORE = 2.0
 """Seconds before a server's fault of which it may forget what it was told."""
 AFTER = 1.0
 """Seconds after all was well again in which what was held arrives."""
+REPLAYED_WITHIN = 30.0
+"""Seconds after all was well in which what was settled before a durable was deleted runs again."""
 
 
 @dataclass(slots=True)
@@ -114,17 +116,21 @@ class _Explained:
             earlier.append(run)
             if len(earlier) == 1 or snoozed:
                 continue
-            touched = (self._touched(one) for one in earlier)
+            touched = (self._touched(one, run.start.at) for one in earlier)
             why = next(filter(None, touched), None) or inherited
             inherited = inherited or why
             yield run, why
 
-    def _touched(self, run: Run) -> str | None:
+    def _touched(self, run: Run, again: float) -> str | None:
         """The fault that the run, its delivery or its settlement met with."""
-        start, end = run.start.at, run.end.at if run.end is not None else float("inf")
+        end = run.end.at if run.end is not None else float("inf")
         for fault in self._faults:
             touches = not fault.pids or run.start.pid in fault.pids
-            if touches and start <= fault.end + AFTER and end >= fault.start - BEFORE:
+            met = run.start.at <= fault.end + AFTER and end >= fault.start - BEFORE
+            replayed = 0 < again - fault.start < fault.end - fault.start + REPLAYED_WITHIN
+            if replayed and end >= fault.start - fault.replays and fault.replays:
+                return fault.kind
+            if touches and met:
                 return fault.kind
         return None
 
