@@ -18,6 +18,8 @@ LIFE = 6.0
 """Seconds that a claim lasts: so long can a dead worker be missed."""
 BEAT = 2.0
 """Seconds between two signs of life of the holder."""
+_WITHOUT = 30.0
+"""Seconds between two tries where the bucket cannot be used."""
 _ASKING = 3.0
 """Seconds the server may take: half of a life, so that a slow answer costs nobody the key."""
 
@@ -48,13 +50,19 @@ class Turn:
         """Claim it, or stay its holder; call every ``BEAT`` seconds. Whether it is ours."""
         began = time.monotonic()
         if began >= self._next:
-            try:
-                async with asyncio.timeout(_ASKING):
-                    taken = await self._taken()
-            except (BrokerError, TimeoutError):
-                taken = self._client.is_connected()
-            self._ends = began + LIFE if taken else 0.0
+            self._ends = await self._claim(began)
         return self.mine
+
+    async def _claim(self, began: float) -> float:
+        """Until when it is ours, by the monotonic clock."""
+        try:
+            async with asyncio.timeout(_ASKING):
+                return began + LIFE if await self._taken() else 0.0
+        except (BrokerError, TimeoutError):
+            if not self._client.is_connected():
+                return 0.0
+            self._next = began + _WITHOUT
+            return self._next + LIFE
 
     async def _taken(self) -> bool:
         value, now = self._value(), self._client.server_time()

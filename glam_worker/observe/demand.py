@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 WINDOW = 300.0
 """Seconds over which rates are taken."""
+_STEADY = 60.0
+"""Seconds over which a backlog must grow at a rate to be expected to grow on."""
 _MEASURED = 15.0
 """Seconds of backlog after which this worker's own rate counts as what it can do."""
 
@@ -124,8 +126,16 @@ def _since_backlog(looks: Sequence[Look]) -> Sequence[Look]:
     return list(looks)[start:]
 
 
-def _replicas(looks: Sequence[Look], replica: float, target: float) -> int:
+def _growth(looks: Sequence[Look]) -> float:
+    """Messages a second by which the backlog grew: what arrived and was not worked.
+
+    A burst within the first looks is not taken for what goes on arriving.
+    """
     first, last = looks[0], looks[-1]
-    arriving = group_rate(looks) + (last.pending - first.pending) / (last.at - first.at)
-    wanted = max(0.0, arriving) + last.pending / target
+    grown, seconds = last.pending - first.pending, last.at - first.at
+    return grown / (max(seconds, _STEADY) if grown > 0 else seconds)
+
+
+def _replicas(looks: Sequence[Look], replica: float, target: float) -> int:
+    wanted = max(0.0, group_rate(looks) + _growth(looks)) + looks[-1].pending / target
     return max(1, math.ceil(wanted / replica - 1e-9)) if replica else 1

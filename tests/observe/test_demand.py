@@ -88,8 +88,8 @@ def test_a_worker_that_always_had_enough_shows_what_one_can_do() -> None:
         seen(n, pending=6000 + 1000 * n, settled=100 * n, runs=100 * n, took=0.1) for n in range(4)
     ]
 
-    # arriving: 10 settled and 100 more waiting a second; 9000 wait, and shall in 60 s be gone
-    assert after(looks).desired_replicas == math.ceil((110 + 9000 / 60) / 10)
+    # 10 a second are settled, 3000 more came within a minute, 9000 shall be gone in 60 s
+    assert after(looks).desired_replicas == (10 + 3000 / 60 + 9000 / 60) / 10
 
 
 def test_without_such_a_time_slots_and_durations_tell() -> None:
@@ -106,6 +106,13 @@ def test_the_target_says_how_many_work_off_a_backlog() -> None:
     replicas = [after(looks, target).desired_replicas for target in (60.0, 6.0)]
 
     assert replicas == [2, 11]
+
+
+def test_a_burst_is_not_taken_for_what_goes_on_arriving() -> None:
+    """6000 at once, ten seconds after the start: a backlog to work off, not 600 a second."""
+    looks = [seen(0), seen(1, pending=5000, settled=1000, runs=1000)]
+
+    assert after(looks).desired_replicas == math.ceil((100 + 5000 / 60 + 5000 / 60) / 100)
 
 
 def test_redeliveries_are_no_progress() -> None:
