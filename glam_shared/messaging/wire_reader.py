@@ -64,12 +64,17 @@ class WireReader(Parser):
                 body, after = after, after + _count(fields[-1]) + 2
                 if after > len(data):
                     break
-                if fields[2] in takers:
-                    self._hand_over(takers[fields[2]], fields, data[body : after - 2])
+                take = takers.get(fields[2])
+                if take is not None:
+                    head = 0 if fields[0] == "MSG" else _count(fields[-2])
+                    reply = fields[3] if len(fields) > (5 if head else 4) else ""
+                    text = body + head
+                    try:
+                        take(fields[1], reply, data[text : after - 2], data[body:text])
+                    except Exception:  # noqa: BLE001 - whatever it is, it would end this loop
+                        _log.exception("Taking a message failed; the next are taken.")
                     at = after
                     continue
-            elif data[at] == _MINUS:
-                self.error = data[at + 5 : end].decode("utf-8", "replace").strip().strip("'")
             await super().parse(data[at:after])
             at = after
         self._keep(data[at:], after - at if end >= 0 else 0)
@@ -78,17 +83,6 @@ class WireReader(Parser):
         """Wait for the rest of what has *begun*; of *size* bytes in all, if that is known."""
         self._missing = max(0, size - len(begun))
         self._unread = [begun] if begun else []
-
-    @staticmethod
-    def _hand_over(take: Take, fields: list[str], body: bytes) -> None:
-        try:
-            if fields[0] == "MSG":
-                take(fields[1], fields[3] if len(fields) == 5 else "", body, b"")
-            else:
-                head = _count(fields[-2])
-                take(fields[1], fields[3] if len(fields) == 6 else "", body[head:], body[:head])
-        except Exception:  # noqa: BLE001 - whatever it is, it would end the read loop
-            _log.exception("Taking a message failed; the next are taken.")
 
 
 def _count(field: str) -> int:

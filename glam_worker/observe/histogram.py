@@ -22,9 +22,10 @@ class Histogram:
         self.total = 0.0
 
     def add(self, value: float) -> None:
-        """One observation."""
+        """One observation; what is less than nothing, as two clocks may say, counts as nothing."""
         self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+        if value > 0:
+            self.total += value
 
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts by bound, as Prometheus wants them."""

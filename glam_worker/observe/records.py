@@ -68,16 +68,12 @@ class WayRecord(WayFacts):
         if took is not None:
             self._timed(delivery, *took)
         else:
-            self._aged(delivery, time.monotonic())
+            self.age.add(time.monotonic() + self.clock.ahead - delivery.stored_at)
 
     def _timed(self, delivery: Delivery, started: float, ended: float) -> None:
         self.duration.add(ended - started)
         self.queue.add(started - delivery.received)
-        self._aged(delivery, ended)
-
-    def _aged(self, delivery: Delivery, settled: float) -> None:
-        age = settled + self.clock.ahead - delivery.stored_at
-        self.age.add(age if age > 0 else 0.0)
+        self.age.add(ended + self.clock.ahead - delivery.stored_at)
 
     def _unusual(self, settlement: Settlement) -> None:
         match settlement:

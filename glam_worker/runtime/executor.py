@@ -42,6 +42,7 @@ class Executor:
         self._is_async = handler.is_async
         self._timeout = handler.options.timeout
         self._matching = {handler.subject}
+        self._plain = self._on_loop if handler.is_async else self._in_thread
         self._work = self._plain if claims is None else partial(self._claimed, claims)
         self._fatal = handler.options.retry.fatal
         self._retry_on = handler.options.retry.retry_on
@@ -79,21 +80,18 @@ class Executor:
         set_correlation_context(run.correlation_id)
         return begin(self._work(run), run)
 
-    def _plain(self, run: Run) -> Coroutine[Any, Any, Any]:
-        """The handler's coroutine."""
-        if self._is_async:
-            work: Coroutine[Any, Any, Any] = self._call(run.payload, run)
-            return work
-        return self._in_thread(run.payload, run)
+    def _on_loop(self, run: Run) -> Coroutine[Any, Any, Any]:
+        work: Coroutine[Any, Any, Any] = self._call(run.payload, run)
+        return work
 
     def _claimed(self, claims: Claims, run: Run) -> Coroutine[Any, Any, Any]:
         """The same, under a claim of the event."""
         return claims.call(run, lambda: self._plain(run))
 
-    async def _in_thread(self, payload: Any, run: Run) -> Any:
+    async def _in_thread(self, run: Run) -> Any:
         loop = asyncio.get_running_loop()
         inside = contextvars.copy_context()
-        called = partial(inside.run, _called, self._call, payload, run)
+        called = partial(inside.run, _called, self._call, run.payload, run)
         returned = await _whole(loop.run_in_executor(self._threads, called))
         return await returned if inspect.isawaitable(returned) else returned
 

@@ -116,10 +116,12 @@ class Pipeline:
         self.credits.arrived(delivery.way, delivery.size)
         self.held[delivery] = None
         self._facts[delivery.way].received(delivery)
-        if delivery.first:
-            self.admit(delivery)
-        else:
+        if not delivery.first:
             self.suspects.take(delivery)
+            return
+        self._waiting[delivery.way].append(delivery)
+        if not self._starting or self._runs.waits:
+            self._start_slots()
 
     def admit(self, delivery: Delivery) -> None:
         """Let it run as soon as a slot is free."""
@@ -130,8 +132,6 @@ class Pipeline:
         """Start as many slots as there is work for: one, where runs end without waiting."""
         if self._shut:
             self._gate.run_ended()
-            return
-        if self._starting and not self._runs.waits:
             return
         free = self.concurrency - self._runs.busy
         queued = len(self._waiting["main"]) + len(self._waiting["lane"])
