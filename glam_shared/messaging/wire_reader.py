@@ -20,6 +20,7 @@ Take: TypeAlias = Callable[[str, str, bytes, bytes], None]
 """Takes a message: its subject, reply subject (empty for none), body and header block."""
 
 _LINE_END = b"\r\n"
+_ERROR = b"-ERR"
 _MESSAGES = b"MH"
 """How the lines of messages begin: MSG and, with headers, HMSG."""
 
@@ -75,6 +76,8 @@ class WireReader(Parser):
                         _log.exception("Taking a message failed; the next are taken.")
                     at = after
                     continue
+            elif data.startswith(_ERROR, at):
+                self.error = data[at + len(_ERROR) : end].decode("utf-8", "replace").strip(" '")
             await super().parse(data[at:after])
             at = after
         self._keep(data[at:], after - at if end >= 0 else 0)
