@@ -8,23 +8,25 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 __all__ = [
+    "CORRELATION_ID",
     "correlation_scope",
     "get_correlation_context",
     "new_correlation_id",
     "set_correlation_context",
 ]
 
-_correlation_id: ContextVar[str | None] = ContextVar("glam_correlation_id", default=None)
+CORRELATION_ID: ContextVar[str | None] = ContextVar("glam_correlation_id", default=None)
+"""The variable itself, for who sets it for every request: a call costs more than what it does."""
 
 
 def set_correlation_context(correlation_id: str | None) -> None:
     """Make *correlation_id* that of the current task; None forgets it."""
-    _correlation_id.set(correlation_id)
+    CORRELATION_ID.set(correlation_id)
 
 
 def get_correlation_context() -> str | None:
     """The correlation id of the current task, None when it has none."""
-    return _correlation_id.get()
+    return CORRELATION_ID.get()
 
 
 def new_correlation_id() -> str:
@@ -35,10 +37,10 @@ def new_correlation_id() -> str:
 @contextmanager
 def correlation_scope(correlation_id: str | None) -> Iterator[str | None]:
     """Carry *correlation_id* inside the block and bring the old one back after it."""
-    before = _correlation_id.get()
-    _correlation_id.set(correlation_id)
+    before = CORRELATION_ID.get()
+    CORRELATION_ID.set(correlation_id)
     try:
         yield correlation_id
     finally:
         # Not ContextVar.reset(): a generator dependency may be left in another context.
-        _correlation_id.set(before)
+        CORRELATION_ID.set(before)

@@ -17,15 +17,16 @@ from pythonjsonlogger.json import JsonFormatter
 from glam_shared.correlation import get_correlation_context
 from glam_shared.json_safe import json_safe, json_text
 
-__all__ = ["JsonLineFormatter", "ServiceLogger", "create_logger"]
+__all__ = ["REQUEST_CONTEXT", "JsonLineFormatter", "ServiceLogger", "create_logger"]
 
 _FIELDS = "glam_fields"
 _OWN_KEYS = frozenset({"timestamp", "level", "logger", "message", "exception", "stack"})
 _RECORD_KEYS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
-_request_context: ContextVar[Mapping[str, Any]] = ContextVar(
+REQUEST_CONTEXT: ContextVar[Mapping[str, Any]] = ContextVar(
     "glam_request_context", default=MappingProxyType({})
 )
+"""The fields of every line of the current task; set whole, never changed in place."""
 
 
 class JsonLineFormatter(JsonFormatter):
@@ -74,7 +75,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _context() -> dict[str, Any]:
-    context = dict(_request_context.get())
+    context = dict(REQUEST_CONTEXT.get())
     correlation_id = get_correlation_context()
     if correlation_id is not None:
         context["correlation_id"] = correlation_id
@@ -154,11 +155,11 @@ class ServiceLogger:
 
     def set_request_context(self, **fields: Any) -> None:
         """Add *fields* to every line of the current task, and of tasks it starts from now on."""
-        _request_context.set(MappingProxyType({**_request_context.get(), **fields}))
+        REQUEST_CONTEXT.set(MappingProxyType({**REQUEST_CONTEXT.get(), **fields}))
 
     def clear_request_context(self) -> None:
         """Forget the fields of the current task."""
-        _request_context.set(MappingProxyType({}))
+        REQUEST_CONTEXT.set(MappingProxyType({}))
 
     def _write(
         self,

@@ -9,10 +9,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeAlias
 
-# The variables themselves, not their functions: every request passes here, and a call costs more
-# than what it does.
-from glam_shared.correlation import _correlation_id
-from glam_shared.logging import _request_context
+from glam_shared.correlation import CORRELATION_ID
+from glam_shared.logging import REQUEST_CONTEXT
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
@@ -69,9 +67,9 @@ class RequestScope:
 
     def __enter__(self) -> RequestScope:
         self._tokens = (
-            _correlation_id.set(self.correlation_id),
+            CORRELATION_ID.set(self.correlation_id),
             _request_id.set(self.request_id),
-            _request_context.set(self.log_fields),
+            REQUEST_CONTEXT.set(self.log_fields),
         )
         return self
 
@@ -82,13 +80,12 @@ class RequestScope:
         traceback: TracebackType | None,
     ) -> None:
         correlation_id, request_id, log_fields = self._tokens
-        _correlation_id.reset(correlation_id)
+        CORRELATION_ID.reset(correlation_id)
         _request_id.reset(request_id)
-        _request_context.reset(log_fields)
+        REQUEST_CONTEXT.reset(log_fields)
 
     def has_own_log_fields(self) -> bool:
         """Whether the lines of this task carry just our fields, and the service added none."""
         return (
-            _request_context.get() is self.log_fields
-            and _correlation_id.get() is self.correlation_id
+            REQUEST_CONTEXT.get() is self.log_fields and CORRELATION_ID.get() is self.correlation_id
         )

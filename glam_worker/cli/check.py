@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from glam_worker.cli.failing import code_of, each_of, explained, users_traceback
+from glam_worker.cli.failing import code_of, each_of, explained
 from glam_worker.cli.options import Json, Modules, Service
 from glam_worker.cli.printing import document, note, table_or_blocks
 
@@ -123,6 +123,8 @@ def _failed(error: GlamBaseError) -> dict[str, Any]:
 
 
 def _problem(problem: GlamBaseError) -> dict[str, Any]:
+    from glam_worker.observe.traces import users_traceback  # noqa: PLC0415
+
     cause = problem.__cause__
     return {
         "where": getattr(problem, "where", None),

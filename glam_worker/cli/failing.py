@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import typer
@@ -66,25 +65,9 @@ def each_of(error: GlamBaseError) -> tuple[GlamBaseError, ...]:
 
 def _say(problem: GlamBaseError) -> None:
     from glam_worker.errors import ModuleRaisedError  # noqa: PLC0415
+    from glam_worker.observe.traces import users_traceback  # noqa: PLC0415
 
     if isinstance(problem, ModuleRaisedError) and problem.__cause__ is not None:
         sys.stderr.write(users_traceback(problem.__cause__))
     for line in str(problem).splitlines():
         typer.echo(f"glam-worker: {line}", err=True)
-
-
-def users_traceback(error: BaseException) -> str:
-    """The traceback from the user's own first line on; how we came there is of no interest."""
-    import traceback  # noqa: PLC0415 - only when it is needed
-
-    frames = _users_frames(error.__traceback__)
-    return "".join(traceback.format_exception(type(error), error, frames))
-
-
-def _users_frames(frames: TracebackType | None) -> TracebackType | None:
-    while frames is not None:
-        name = str(frames.tb_frame.f_globals.get("__name__", ""))
-        if name.partition(".")[0] not in ("glam_worker", "importlib"):
-            return frames
-        frames = frames.tb_next
-    return None

@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import ClassVar, Literal
+from types import TracebackType
+from typing import ClassVar, Literal, TypeAlias
 
 from glam_shared.logging import JsonLineFormatter
+from glam_worker.observe.traces import users_traceback
 from glam_worker.runtime.run import CURRENT, Run
+
+ExcInfo: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
 
 _SHARED_FIELDS = "glam_fields"
 
@@ -55,6 +61,11 @@ class _PlainFormatter(logging.Formatter):
         text, separator, trace = super().format(record).partition("\n")
         line = f"{text}  {fields}{separator}{trace}" if fields else f"{text}{separator}{trace}"
         return _printable(line)
+
+    def formatException(self, ei: ExcInfo) -> str:  # noqa: N802 - the name that logging calls
+        """From the user's first line on."""
+        error = ei[1]
+        return super().formatException(ei) if error is None else users_traceback(error).rstrip()
 
 
 def _printable(line: str) -> str:

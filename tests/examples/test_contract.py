@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from examples.demo_process import ROOT
 from examples.front_door.callers import Secrets
 from examples.front_door.demo.trace import lines
-from examples.storefront.demo.worker_process import ROOT
 from tests.examples.conftest import door_app
 from tests.examples.door_process import DoorProcess, door_process, sent
 

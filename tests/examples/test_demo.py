@@ -14,8 +14,9 @@ from typing import IO
 
 import pytest
 
+from examples.demo_process import ROOT, DemoFailed
 from examples.storefront.demo.numbers import HandlerNumbers, read_numbers, together
-from examples.storefront.demo.worker_process import ROOT, DemoFailed, WorkerProcess
+from examples.storefront.demo.worker_process import WorkerProcess
 from examples.storefront.handlers import TOPICS
 from examples.storefront.outside import GREYLISTING_DOMAIN
 from examples.storefront.store import CLOSED_DOMAIN

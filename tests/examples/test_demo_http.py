@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from examples.demo_process import ROOT
 from examples.front_door.demo.trace import lines
-from examples.storefront.demo.worker_process import ROOT
 from glam_worker.dev.server import EmbeddedServer
 
 

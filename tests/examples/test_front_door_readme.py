@@ -10,8 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from examples.demo_process import ROOT, free_port
 from examples.front_door.app import create_app
-from examples.storefront.demo.worker_process import ROOT, free_port
 from glam_shared.messaging import JetStreamClient
 from tests.cli.command import environment
 from tests.dev.waiting import until

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from typing import Literal
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel
 
+from glam_worker import RetryPolicy
 from glam_worker.observe.logging_setup import set_up_logging
+from glam_worker.testing import WorkerFactory
 
 UGLY = "a\r\nb\x00\ud800ü\u2028"
 
@@ -56,3 +60,38 @@ def test_a_line_for_people_carries_any_text(capsys: pytest.CaptureFixture[str]) 
     assert r"\ud800" in out
     assert "ValueError" in out
     assert err == ""
+
+
+class Order(BaseModel):
+    number: int = 1
+
+
+def fail() -> None:
+    """A function of the user's."""
+    raise LookupError("no such shop")
+
+
+async def on_the_loop(order: Order) -> None:
+    """Fails on the event loop."""
+    fail()
+
+
+def in_a_thread(order: Order) -> None:
+    """Fails in a thread."""
+    fail()
+
+
+@pytest.mark.parametrize("handler", [on_the_loop, in_a_thread])
+async def test_a_traceback_for_people_begins_in_the_users_code(
+    worker: WorkerFactory, capsys: pytest.CaptureFixture[str], handler: Callable[[Order], Any]
+) -> None:
+    """How the worker came to call the handler is left out."""
+    worker.on("evt.order.placed.v1", Order, retry=RetryPolicy(attempts=1))(handler)
+    set_up_logging("INFO", "text")
+    async with worker() as bench:
+        await bench.finished(await bench.publish("evt.order.placed.v1", Order()))
+
+    out = capsys.readouterr().out
+    files = re.findall(r'File "(.*?)", line \d+, in (\w+)', out)
+    assert files == [(__file__, handler.__name__), (__file__, "fail")]
+    assert "LookupError: no such shop" in out

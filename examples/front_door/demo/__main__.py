@@ -13,13 +13,14 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from examples.demo_process import DemoFailed
 from examples.front_door.callers import Callers, Secrets
 from examples.front_door.demo.facts import Facts
 from examples.front_door.demo.front_door_process import FrontDoorProcess
 from examples.front_door.demo.report import show_head, show_places
 from examples.front_door.demo.story import Story
 from examples.front_door.demo.trace import EVENTS
-from examples.storefront.demo.worker_process import DemoFailed, WorkerProcess
+from examples.storefront.demo.worker_process import WorkerProcess
 from glam_shared import GlamBaseError
 from glam_shared.messaging import JetStreamClient
 from glam_worker.dev.server import EmbeddedServer

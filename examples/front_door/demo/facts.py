@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from examples.demo_process import DemoFailed
 from examples.front_door.app import SERVICE
 from examples.front_door.demo.trace import Step, StoredEvent, lines, stored_events, trace
-from examples.storefront.demo.worker_process import DemoFailed
 from glam_shared.messaging import JetStreamClient
 
 _WITHIN = 15.0

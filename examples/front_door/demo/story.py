@@ -9,11 +9,11 @@ import uuid
 import httpx
 from rich.console import Console
 
+from examples.demo_process import DemoFailed
 from examples.front_door.callers import Callers
 from examples.front_door.demo.facts import Facts
 from examples.front_door.demo.front_door_process import FrontDoorProcess
 from examples.front_door.demo.report import show_exchange, show_head, show_note, show_trace
-from examples.storefront.demo.worker_process import DemoFailed
 from examples.storefront.outside import GREYLISTING_DOMAIN
 from glam_shared import new_correlation_id
 from glam_worker.dev.server import EmbeddedServer

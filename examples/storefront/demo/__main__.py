@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from examples.demo_process import DemoFailed
 from examples.storefront.demo.report import (
     Outcome,
     show_head,
@@ -21,7 +22,7 @@ from examples.storefront.demo.report import (
     show_ways_on,
 )
 from examples.storefront.demo.story import Story
-from examples.storefront.demo.worker_process import DemoFailed, WorkerProcess
+from examples.storefront.demo.worker_process import WorkerProcess
 from examples.storefront.store import Store
 from examples.storefront.traffic import traffic
 from glam_shared import GlamBaseError

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from examples.demo_process import DemoFailed
 from examples.storefront.demo.numbers import HandlerNumbers, Numbers, together
 from examples.storefront.demo.report import Outcome, show_head, show_letter, show_reasons
-from examples.storefront.demo.worker_process import DemoFailed, WorkerProcess
+from examples.storefront.demo.worker_process import WorkerProcess
 from examples.storefront.repair import MAILS
 from examples.storefront.store import CLOSED_DOMAIN, Store
 from examples.storefront.traffic import Traffic, publish
