@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
-    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -21,6 +20,7 @@ from pydantic_settings import (
 )
 
 from glam_shared.errors import ConfigurationError
+from glam_shared.messaging.connection_settings import ConnectionSettings, revealed
 from glam_shared.messaging.server_address import split_servers
 from glam_worker.settings.files import unreadable
 from glam_worker.settings.problems import Allowed, described, explained
@@ -68,7 +68,7 @@ Failpoint = Annotated[
 ]
 
 
-class Settings(BaseSettings):
+class Settings(ConnectionSettings):
     """How a worker runs. Frozen; read from ``GLAM_*`` variables and ``.env``.
 
     Arguments win over variables, variables over ``.env``. Make it with ``Settings.load()`` for an
@@ -90,22 +90,6 @@ class Settings(BaseSettings):
 
     nats_servers: Servers = ("nats://127.0.0.1:4222",)
     """Servers to connect to, separated by commas."""
-    nats_credentials: str | None = None
-    """Path of a ``.creds`` file; read anew at every connection."""
-    nats_user: str | None = None
-    """User name. ``NATS_USER`` is read too."""
-    nats_password: SecretStr | None = None
-    """Password. ``NATS_PASSWORD`` is read too."""
-    nats_token: SecretStr | None = None
-    """Token, for servers that ask for one."""
-    nats_nkey_seed: SecretStr | None = None
-    """NKey seed, or the path of a file that holds it."""
-    nats_tls_ca: str | None = None
-    """Path of the certificate authority's PEM file. Default: the system's."""
-    nats_tls_cert: str | None = None
-    """Path of the client's certificate, for mutual TLS."""
-    nats_tls_key: str | None = None
-    """Path of the key to the client's certificate."""
     nats_inbox_prefix: Inbox = "_INBOX"
     """Prefix of this client's inboxes; give each account its own where subscribing is limited."""
     js_domain: Name | None = None
@@ -239,23 +223,11 @@ class Settings(BaseSettings):
         Raises what ``check_files`` raises.
         """
         self.check_files()
-        return {
-            "servers": self.nats_servers,
-            "user": self.nats_user,
-            "password": _revealed(self.nats_password),
-            "token": _revealed(self.nats_token),
-            "credentials": self.nats_credentials,
-            "nkey_seed": _revealed(self.nats_nkey_seed),
-            "tls_ca": self.nats_tls_ca,
-            "tls_cert": self.nats_tls_cert,
-            "tls_key": self.nats_tls_key,
-            "inbox_prefix": self.nats_inbox_prefix,
-            "domain": self.js_domain,
-        }
+        return {"servers": self.nats_servers, **self.identity()}
 
     def check_files(self) -> None:
         """Raise ConfigurationError with one line for each file that is named and unreadable."""
-        named = {name: _revealed(getattr(self, name)) for name in _OF_OTHER_SERVERS}
+        named = {name: revealed(getattr(self, name)) for name in _OF_OTHER_SERVERS}
         origins = self.origins()
         lines = [f"{described(name, origins[name])} {said}" for name, said in unreadable(named)]
         if lines:
@@ -278,10 +250,6 @@ _OF_OTHER_SERVERS = (
     "nats_tls_key",
     "js_domain",
 )
-
-
-def _revealed(value: SecretStr | str | None) -> str | None:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _unreadable(error: OSError | UnicodeDecodeError) -> str:

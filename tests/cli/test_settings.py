@@ -17,13 +17,6 @@ NAME = "a name, 1 to 64 of A-Z a-z 0-9 _ -"
 SECONDS = "a number of seconds from 0 on"
 
 EACH: dict[str, tuple[str, Any, str | None, str | None]] = {
-    "service": ("shop", "shop", "my shop", NAME),
-    "nats_servers": (
-        "nats://a:1, tls://b:2",
-        ("nats://a:1", "tls://b:2"),
-        "http://a",
-        "URLs such as nats://host:4222, separated by commas",
-    ),
     "nats_credentials": ("/run/a.creds", "/run/a.creds", None, None),
     "nats_user": ("me", "me", None, None),
     "nats_password": ("hush", SecretStr("hush"), None, None),
@@ -39,6 +32,13 @@ EACH: dict[str, tuple[str, Any, str | None, str | None]] = {
         "tokens separated by dots, without white space and wildcards",
     ),
     "js_domain": ("hub", "hub", "a.b", NAME),
+    "service": ("shop", "shop", "my shop", NAME),
+    "nats_servers": (
+        "nats://a:1, tls://b:2",
+        ("nats://a:1", "tls://b:2"),
+        "http://a",
+        "URLs such as nats://host:4222, separated by commas",
+    ),
     "connect_timeout": ("2.5", 2.5, "0", "a number of seconds above 0"),
     "disconnected_budget": ("60", 60.0, "-1", SECONDS),
     "events_stream": ("EVENTS", "EVENTS", "EVENTS.A", NAME),
