@@ -212,6 +212,8 @@ glam_worker_dead_letters_total{handler="a",reason="exhausted",service="s"} 1.0
 glam_worker_handler_duration_seconds_bucket{handler="a",le="0.1",service="s",way="main"} 5.0
 glam_worker_handler_duration_seconds_bucket{handler="a",le="0.2",service="s",way="main"} 10.0
 glam_worker_handler_duration_seconds_bucket{handler="a",le="+Inf",service="s",way="main"} 10.0
+# TYPE glam_worker_drain_seconds gauge
+glam_worker_drain_seconds{handler="a",service="s"} +Inf
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def read_numbers(exposition: str) -> Numbers:
     """The numbers by handler, in the order of the worker's declarations."""
     numbers: Numbers = {}
     for sample in _samples(exposition):
-        if "handler" in sample.labels:
+        if "handler" in sample.labels and math.isfinite(sample.value):
             _count(numbers.setdefault(sample.labels["handler"], HandlerNumbers()), sample)
     return numbers
 
