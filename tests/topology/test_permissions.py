@@ -40,11 +40,14 @@ class Order(BaseModel):
 class Shop:
     """A service whose handlers retry, reject, remember and publish."""
 
+    ack_wait: float = 30.0
     runs: list[tuple[str, int, int]] = field(default_factory=list)
     registry: Registry = field(default_factory=Registry)
 
     def __post_init__(self) -> None:
-        @self.registry.on(PLACED, Order, retry=RetryPolicy(attempts=3), idempotent=True)
+        options: dict[str, Any] = {"ack_wait": self.ack_wait, "idempotent": True}
+
+        @self.registry.on(PLACED, Order, retry=RetryPolicy(attempts=3), **options)
         async def ship(order: Order, event: EventContext) -> None:
             self.runs.append(("ship", order.number, event.attempt))
             if event.attempt == 1:
@@ -94,11 +97,11 @@ class Permitted:
             await user.client.connect(**self.settings(role).connection(), timeout=10)
             yield user
 
-    async def prepare(self) -> None:
+    async def prepare(self, ack_wait: float = 30.0) -> None:
         """Create streams and durables as the user who deploys."""
         async with self.user("deploy") as deploy:
             admin = JetStreamAdmin(deploy.client)
-            registry = Shop().registry.served_by(SERVICE)
+            registry = Shop(ack_wait).registry.served_by(SERVICE)
             state = JetStreamState(deploy.client, STATE)
             await ensure(admin, state, registry, self.settings("deploy"))
             assert deploy.denied == []
@@ -150,6 +153,32 @@ async def test_a_worker_does_all_of_its_work_with_what_is_printed(server: Permit
     assert ready == []
     assert denied == []
     assert [info["num_pending"] + info["num_ack_pending"] for info in waiting] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("server", [""], indirect=True, ids=[""])
+async def test_what_another_worker_died_of_is_noted_and_run(server: Permitted) -> None:
+    """A delivery that was nobody's end is a suspect; the ledger takes it, without a denial."""
+    await server.prepare(ack_wait=0.5)
+    shop = Shop(ack_wait=0.5)
+    worker = Worker(shop.registry, server.settings("worker"))
+    async with server.user("publisher") as publisher, server.user("worker") as dying:
+        publish = EventPublisher(publisher.client, "front")
+        await publish.publish_event(PLACED, Order(number=1), event_id="one")
+        inbox = dying.client.client.new_inbox()
+        taken = await dying.client.client.subscribe(inbox)
+        await dying.client.client.publish(
+            "$JS.API.CONSUMER.MSG.NEXT.GLAM_EVENTS.shop-ship", b'{"batch": 1}', reply=inbox
+        )
+        await taken.next_msg(timeout=20)
+        denied: list[str] = []
+        worker.client.watch_denials(lambda denial: denied.append(denial.operation))
+        await worker.start()
+        await soon(lambda: shop.ran("ship") == [1, 2], "the suspect's runs")
+        await worker.stop()
+    async with server.user("operator") as operator:
+        ledger = await operator.client.api("STREAM.INFO.KV_GLAM_LEDGER")
+    assert denied == []
+    assert ledger["state"]["last_seq"] > 0
 
 
 FORBIDDEN = {
