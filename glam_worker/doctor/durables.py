@@ -9,7 +9,7 @@ from glam_worker.doctor.findings import Finding, error, warning
 from glam_worker.doctor.snapshot import Durable, Snapshot
 from glam_worker.topology.specs import NS, durable_of
 
-_APPLY = "glam-worker apply"
+_APPLY = "glam-worker plan MODULE... shows it, glam-worker apply MODULE... changes it"
 _LONG_PAUSE = 3600.0
 _PULL_SECONDS = 30.0
 """What our pull requests ask for; see glam_worker.jetstream.requests."""
@@ -24,7 +24,7 @@ def acknowledgement(seen: Snapshot) -> Iterator[Finding]:
                 durable.thing,
                 f"has ack_policy={policy}",
                 "an event that is given out counts as handled, whatever becomes of it",
-                "the policy cannot be changed: glam-worker apply --recreate",
+                "the policy cannot be changed: glam-worker apply MODULE... --recreate HANDLER",
             )
 
 
@@ -69,7 +69,7 @@ def contents(seen: Snapshot) -> Iterator[Finding]:
                 durable.thing,
                 "is a push consumer",
                 "a worker pulls, and gets nothing from it",
-                "it cannot be changed: glam-worker apply --recreate",
+                "it cannot be changed: glam-worker apply MODULE... --recreate HANDLER",
             )
 
 
@@ -116,7 +116,7 @@ def kept_as_its_stream(seen: Snapshot) -> Iterator[Finding]:
                 durable.thing,
                 "is kept in memory",
                 "a restart of its server forgets what was handled",
-                "it cannot be changed: glam-worker apply --recreate",
+                "it cannot be changed: glam-worker apply MODULE... --recreate HANDLER",
             )
         if stream is not None and 0 < fewer < stream.replicas:
             yield error(
@@ -136,7 +136,7 @@ def ack_wait(seen: Snapshot) -> Iterator[Finding]:
                 durable.thing,
                 f"has ack_wait={seconds:g}s",
                 "a short pause of the worker or the network makes events run twice",
-                "declare ack_wait=30, then glam-worker apply",
+                "declare ack_wait=30, then glam-worker apply MODULE...",
             )
         elif seconds > 900.0:
             yield warning(
@@ -196,7 +196,7 @@ def nobody_pulls(seen: Snapshot) -> Iterator[Finding]:
                 durable.thing,
                 f"has {durable.count('num_pending')} events waiting, and no worker asks for them",
                 "they are not worked, and are dropped at the stream's age",
-                "start the worker, or look at its /readyz; glam-worker plan if the handler is gone",
+                "start the worker, or look at its /readyz; plan shows what a gone handler left",
             )
 
 
@@ -253,7 +253,7 @@ def deleted(seen: Snapshot) -> Iterator[Finding]:
                 f"consumer {record.durable} on stream {record.stream}",
                 "was created by a worker, and is deleted or another one by now",
                 "where it stood went with it: a worker that declares it does not work it",
-                "glam-worker plan; decide with apply --recreate NAME --from floor|new|all",
+                "decide: glam-worker apply MODULE... --recreate HANDLER --from floor|new|all",
             )
 
 
@@ -271,7 +271,7 @@ def one_owner(seen: Snapshot) -> Iterator[Finding]:
                 f"owns several durables ({way}): {places}",
                 "one of them is pulled by nobody and its events wait, or both are and events "
                 "run twice",
-                "glam-worker plan says which is declared; delete the other with nats consumer rm",
+                "plan MODULE... says which is declared; delete the other with nats consumer rm",
             )
         for durable in durables:
             declared = durable_of(service, handler, "lane" if way == "lane" else "main")

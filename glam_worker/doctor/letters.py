@@ -29,7 +29,7 @@ def letters_stream(seen: Snapshot) -> Iterator[Finding]:
             stream.thing,
             f"holds the dead letters beside the events ({age})",
             "letters are dropped by the events' age and limits, read or not",
-            f"glam-worker apply moves them to {seen.names.letters}; tell older services first",
+            f"glam-worker apply MODULE... moves them to {seen.names.letters}",
         )
 
 
@@ -76,7 +76,7 @@ def letters_room(seen: Snapshot) -> Iterator[Finding]:
             stream.thing,
             f"is at {part:.0%} of {limit}={stream.limit(limit)}",
             "when it is full, letters are refused and their events come again every 30 s",
-            "glam-worker dlq list, then replay, drop or export; or raise its max_bytes",
+            "glam-worker dlq list, then dlq replay or dlq drop; or raise its max_bytes",
         )
 
 
@@ -88,7 +88,7 @@ def letters_waiting(seen: Snapshot) -> Iterator[Finding]:
             stream.thing if stream else "the dead letters",
             f"has {seen.letters.count} dead letters, the oldest {_age(seen.letters.oldest)} old",
             "each is an event that no handler has handled",
-            "glam-worker dlq list, then replay or drop them",
+            "glam-worker dlq list, then dlq replay or dlq drop",
         )
 
 

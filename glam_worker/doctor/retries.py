@@ -25,9 +25,7 @@ def retry_stream(seen: Snapshot) -> Iterator[Finding]:
         return
     for problem in retry_stream_problems(dict(stream.answer)):
         found, _, remedy = problem.removeprefix(f"{stream.thing} ").rpartition("; ")
-        yield error(
-            stream.thing, found, "a worker does not start with it", f"{remedy}; glam-worker plan"
-        )
+        yield error(stream.thing, found, "a worker does not start with it", remedy)
 
 
 def retry_copies(seen: Snapshot) -> Iterator[Finding]:
@@ -82,7 +80,7 @@ def lanes(seen: Snapshot) -> Iterator[Finding]:
                 f"handler {handler} of service {service}",
                 f"has {count} retries or replays due and no lane",
                 "they wait until a worker that declares it starts; the handler may be gone",
-                "start its worker, or move them: glam-worker apply --move OLD=NEW",
+                "start its worker, or move them: glam-worker apply MODULE... --move OLD=NEW",
             )
     if seen.hidden("CONSUMER.LIST") or seen.unanswered:
         return
@@ -94,5 +92,5 @@ def lanes(seen: Snapshot) -> Iterator[Finding]:
             f"handler {handler} of service {service}",
             f"has no durable for its {missing} way",
             "its retries do not come back" if missing == "lane" else "it gets no events",
-            "glam-worker plan shows what would be done; decide with apply --recreate",
+            "glam-worker plan MODULE... shows what would be done, or which decision it needs",
         )
