@@ -46,7 +46,7 @@ chaos: $(VENV)/.dev ## Break things at random under load (MINUTES=5 SEED=7) and 
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, types, the direction of imports and the image's recipe
+lint: $(VENV)/.dev ## Check style, types, the direction of imports and the images' recipes
 	@failed=; \
 	check() { echo "$$@"; $(BIN)/"$$@" || failed="$$failed $$1"; }; \
 	check ruff check --quiet .; \

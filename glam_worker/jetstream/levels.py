@@ -22,7 +22,7 @@ _log = logging.getLogger("glam_worker.levels")
 
 PERIOD = 10.0
 """Seconds between two looks."""
-_PARKED_PERIOD = 30.0
+PARKED_PERIOD = 30.0
 """Seconds between two counts of parked events: the server lists their subjects for it."""
 
 Sample: TypeAlias = tuple[str, tuple[str, ...], float]
@@ -114,7 +114,7 @@ class Levels:
         """A part that fails keeps its old values."""
         self._last = time.monotonic()
         looks = [*map(self._consumer, self._watched), self._letters()]
-        if self._last - self._counted > _PARKED_PERIOD:
+        if self._last - self._counted > PARKED_PERIOD:
             self._counted = self._last
             looks += map(self._parked_of, self._parked)
         for failed in await asyncio.gather(*looks, return_exceptions=True):

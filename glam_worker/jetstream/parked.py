@@ -12,11 +12,11 @@ from glam_shared.messaging.broker_errors import NotFound
 from glam_shared.messaging.headers import NATS_SCHEDULE, read_moment
 from glam_shared.messaging.wire import read_headers
 
-_LATE = timedelta(seconds=10)
+LATE = timedelta(seconds=10)
 """The server keeps a schedule to within 250 ms; it may be electing a leader."""
 _READS = 200
 """Events whose time is read in one look: each costs a request."""
-_KNOWN = 20_000
+KNOWN = 20_000
 """Events whose time is remembered."""
 
 
@@ -57,14 +57,14 @@ class ParkedEvents:
         stayed = self._seen & present
         self._seen = present
         await self._read_times(stayed)
-        late = self._client.server_time() - _LATE
+        late = self._client.server_time() - LATE
         overdue = (subject for subject, due in self._due.items() if due is not None and due < late)
         return Counter(map(_handler, present)), Counter(map(_handler, overdue))
 
     async def _read_times(self, stayed: set[str]) -> None:
         self._due = {subject: due for subject, due in self._due.items() if subject in stayed}
         unread = [subject for subject in stayed if subject not in self._due]
-        for subject in unread[: min(_READS, _KNOWN - len(self._due))]:
+        for subject in unread[: min(_READS, KNOWN - len(self._due))]:
             self._due[subject] = await self._read_time(subject)
 
     async def _read_time(self, subject: str) -> datetime | None:

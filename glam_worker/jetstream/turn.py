@@ -18,7 +18,7 @@ LIFE = 6.0
 """Seconds that a claim lasts: so long can a dead worker be missed."""
 BEAT = 2.0
 """Seconds between two signs of life of the holder."""
-_WITHOUT = 30.0
+WITHOUT = 30.0
 """Seconds between two tries where the bucket cannot be used."""
 _ASKING = 3.0
 """Seconds the server may take: half of a life, so that a slow answer costs nobody the key."""
@@ -61,7 +61,7 @@ class Turn:
         except (BrokerError, TimeoutError):
             if not self._client.is_connected():
                 return 0.0
-            self._next = began + _WITHOUT
+            self._next = began + WITHOUT
             return self._next + LIFE
 
     async def _taken(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glam_shared.messaging.dead_letter import DeadLetter as Letter
 from glam_worker import Settings
+from glam_worker.jetstream import levels, parked, turn
 from glam_worker.observe.families import FAMILIES, PREFIX, Family
 from glam_worker.topology import specs
 from tests.docs.pages import DOCS, ROOT, first_words, table_of, words_of
@@ -29,6 +30,21 @@ def test_every_metric_is_in_the_table_with_kind_and_labels() -> None:
 
     assert sorted(exposed) == sorted(told)
     assert f"`{PREFIX}`" in METRICS.read_text()
+
+
+def test_the_times_of_levels_are_those_of_the_code() -> None:
+    """How old a level can be, and how soon another worker asks, is what the page says."""
+    text = " ".join(METRICS.read_text().split())
+    settings = Settings(_env_file=None)
+
+    assert (
+        f"every {levels.PERIOD:g} seconds (parked events: every {levels.PARKED_PERIOD:g})" in text
+    )
+    assert f"for {turn.LIFE:g} seconds at a time" in text
+    assert f"tries again every {turn.WITHOUT:g} seconds" in text
+    assert f"more than {parked.LATE.total_seconds():g} seconds past their time" in text
+    assert f"Of more than {parked.KNOWN:,} parked events" in text
+    assert f"`GLAM_DRAIN_TARGET` ({settings.drain_target:g} seconds)" in text
 
 
 def test_every_stream_that_is_created_is_in_the_table_with_its_subjects() -> None:

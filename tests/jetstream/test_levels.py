@@ -68,7 +68,7 @@ async def test_levels_are_those_of_the_server(
     """Pending, unsettled, parked and dead events appear as the server counts them."""
     monkeypatch.setattr(levels_module, "PERIOD", 0.0)
     monkeypatch.setattr(levels_module, "BEAT", 0.1)
-    monkeypatch.setattr(levels_module, "_PARKED_PERIOD", 0.0)
+    monkeypatch.setattr(levels_module, "PARKED_PERIOD", 0.0)
     release = asyncio.Event()
 
     @worker.on(SUBJECT, Order, concurrency=1)
@@ -107,7 +107,7 @@ async def test_what_stays_parked_past_its_time_is_overdue(
     worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time is read from the schedule: here one in ten minutes, with an hour ahead as now."""
-    monkeypatch.setattr("glam_worker.jetstream.parked._LATE", timedelta(hours=-1))
+    monkeypatch.setattr("glam_worker.jetstream.parked.LATE", timedelta(hours=-1))
     snoozed = {1: 600, 2: 600, 3: 7200}
 
     @worker.on(SUBJECT, Order)
