@@ -38,7 +38,17 @@ class Job(BaseModel):
 
     id: int
     do: Literal[
-        "nothing", "sleep", "block", "spin", "fail", "reject", "snooze", "hang", "die", "segfault"
+        "nothing",
+        "sleep",
+        "block",
+        "spin",
+        "fail",
+        "reject",
+        "snooze",
+        "hang",
+        "die",
+        "exit",
+        "segfault",
     ] = "nothing"
     seconds: float = 0.0
     times: int = 1_000_000
@@ -91,3 +101,5 @@ def _do(job: Job, event: EventContext) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "segfault":
             ctypes.string_at(0)
+        case "exit":
+            os._exit(3)
