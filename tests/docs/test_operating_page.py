@@ -55,6 +55,7 @@ def test_every_stream_that_is_created_is_in_the_table_with_its_subjects() -> Non
         specs.retry_stream(settings, 1, "file"),
         specs.dlq_stream(settings, 1, "file"),
         specs.bucket(specs.STATE, 0.0, settings, 1, "file"),
+        specs.bucket(specs.LEDGER, specs.LEDGER_KEPT, settings, 1, "file"),
         specs.bucket(specs.CLAIMS, 60.0, settings, 1, "file"),
     ]
     told = [

@@ -86,6 +86,7 @@ async def test_a_kill_with_eighty_events_in_hand_does_not_make_the_next_worker_s
     assert await ledger(rig) == []
 
 
+@pytest.mark.timeout(400)
 async def test_twenty_rolling_restarts_burn_no_attempt(rig: Rig) -> None:
     """Each cuts its runs short and hands back a full buffer; every run is attempt 1."""
     await rig.server()
