@@ -18,7 +18,7 @@ from glam_worker.cli import (
     run,
     version,
 )
-from glam_worker.cli.dlq import drop, listing, replay, show
+from glam_worker.cli.dlq import drop, exporting, importing, listing, replay, show
 
 _WIDE = 10_000
 
@@ -64,6 +64,8 @@ dlq.command("list")(listing.list_letters)
 dlq.command("show")(show.show)
 dlq.command("replay")(replay.replay)
 dlq.command("drop")(drop.drop)
+dlq.command("export")(exporting.export_letters)
+dlq.command("import")(importing.import_letters)
 
 app.command("run", rich_help_panel=WORK)(run.run)
 app.command("dev", rich_help_panel=WORK)(dev.dev)
