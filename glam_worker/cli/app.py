@@ -12,10 +12,12 @@ from glam_worker.cli import (
     config,
     dev,
     doctor,
+    pause,
     permissions,
     plan,
     publish,
     run,
+    status,
     version,
 )
 from glam_worker.cli.dlq import drop, exporting, importing, listing, replay, show
@@ -75,6 +77,9 @@ app.command("apply", rich_help_panel=WORK)(apply.apply)
 app.command("publish", rich_help_panel=EVENTS)(publish.publish)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("permissions", rich_help_panel=LOOK)(permissions.permissions)
+app.command("status", rich_help_panel=OPERATE)(status.status)
+app.command("pause", rich_help_panel=OPERATE)(pause.pause)
+app.command("resume", rich_help_panel=OPERATE)(pause.resume)
 app.add_typer(dlq, rich_help_panel=OPERATE)
 app.command("config", rich_help_panel=LOOK)(config.config)
 app.command("version", rich_help_panel=LOOK)(version.version)

@@ -44,6 +44,11 @@ def visible(text: str) -> str:
     return "".join(shown)
 
 
+def clear_screen() -> None:
+    """Begin a new screen; in a pipe, a new paragraph."""
+    typer.echo("\x1b[H\x1b[2J" if sys.stdout.isatty() else "", nl=not sys.stdout.isatty())
+
+
 def note(text: str) -> None:
     """Say something beside the result, on stderr."""
     typer.echo(text, err=True)
