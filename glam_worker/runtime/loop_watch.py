@@ -114,7 +114,8 @@ class LoopWatch:
             _say(logging.WARNING, text, blocker.about | {"frames": blocker.frames})
         if seconds > limit and not blocker.debugged:
             self.over = True
-            text = f"{text}: longer than its timeout of {limit:g} s; its lease is left to lapse"
+            which = "its timeout of" if blocker.handler else "the longest timeout of all handlers,"
+            text = f"{text}: longer than {which} {limit:g} s; no lease is kept any more"
             _say(logging.CRITICAL, text, blocker.about)
             self.hung(text)
 
