@@ -35,7 +35,7 @@ class Gauges:
         pipeline = work.pipeline
         yield "slots", (*labels, "busy"), pipeline.busy
         yield "slots", (*labels, "free"), pipeline.concurrency - pipeline.busy
-        pulling = {source.way: source.live for source in work.sources}
+        pulling = {one.way: one.live and one.reason is None for one in work.sources}
         for way in ("main", "lane"):
             credit = pipeline.credits.of(way)
             yield "credits_outstanding", (*labels, way), credit.requested
