@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import pkgutil
@@ -132,7 +133,18 @@ def _not_found(name: str, missing: str) -> str:
         dotted = name.removesuffix(".py").strip("./").replace("/", ".")
         hint = f"; give it as a module: {dotted}"
     part = "" if missing == name else f" ({missing} is missing)"
-    return f"module {name!r} is not found from {Path.cwd()}{part}{hint or '; check the spelling'}"
+    hint = hint or _meant(name) or "; check the spelling"
+    return f"module {name!r} is not found from {Path.cwd()}{part}{hint}"
+
+
+def _meant(name: str) -> str:
+    """The module beside it that is named much like it."""
+    package, _, last = name.rpartition(".")
+    places = getattr(sys.modules.get(package), "__path__", None) if package else [str(Path.cwd())]
+    there = [found.name for found in pkgutil.iter_modules(places)] if places else []
+    close = difflib.get_close_matches(last, there, n=1, cutoff=0.75)
+    prefix = f"{package}." if package else ""
+    return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
 def _listeners(module: ModuleType) -> list[type[Listener[Any]]]:

@@ -15,7 +15,6 @@ from prometheus_client import generate_latest
 from glam_shared.messaging.server_address import redact
 from glam_shared.wording import counted
 from glam_worker.blocked import end_blocked
-from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.gauges import Gauges
 from glam_worker.observe.endpoint import Endpoint, Probes
@@ -26,12 +25,15 @@ from glam_worker.worker import Worker
 
 _log = logging.getLogger("glam_worker")
 
+_SILENCE = 3.0
+"""Seconds after which it is said that no server answers."""
+
 
 def work_until_stopped(
     registry: Registry,
     settings: Settings,
     service: str,
-    passed_over: Sequence[Handler] = (),
+    warnings: Sequence[str] = (),
     serve: Callable[[Probes], None] | None = None,
 ) -> int:
     """Run a worker in this process until SIGTERM or SIGINT; the exit code.
@@ -44,14 +46,8 @@ def work_until_stopped(
         from glam_worker import failpoints  # noqa: PLC0415 - for tests only
 
         failpoints.arm(settings.failpoint)
-    for handler in passed_over:
-        _log.warning(
-            "handler %s (%s) was imported along the way and is not worked; name its module %s to "
-            "work it",
-            handler.name,
-            handler.where,
-            handler.module,
-        )
+    for warning in warnings:
+        _log.warning("%s", warning)
     worker = Worker(registry, settings, service=service)
     worker.watch.hung = end_blocked
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -103,6 +99,7 @@ class _Process:
         servers = ", ".join(map(redact, self._worker.settings.nats_servers))
         _log.info("connecting to %s", servers)
         starting = asyncio.ensure_future(self._worker.start())
+        asyncio.get_running_loop().call_later(_SILENCE, self._say_that_it_waits, starting)
         if not await self._unless(self._told, starting):
             return 0
         starting.result()
@@ -121,6 +118,13 @@ class _Process:
         stopping.result()
         _log.info("stopped")
         return 0
+
+    def _say_that_it_waits(self, starting: asyncio.Future[None]) -> None:
+        if not starting.done() and not self._worker.client.is_connected():
+            _log.warning(
+                "no server answers yet; trying for up to %g s (GLAM_CONNECT_TIMEOUT)",
+                self._worker.settings.connect_timeout,
+            )
 
     async def _lost_for_good(self) -> None:
         """Return once the connection was gone for longer than the setting allows."""

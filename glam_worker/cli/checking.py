@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from glam_shared.errors import ConfigurationError, GlamBaseError
+from glam_shared.messaging import Subjects
 from glam_worker.cli.failing import each_of
-from glam_worker.declare.filters import covers
-from glam_worker.declare.handler import Handler
+from glam_worker.declare.filters import covers, is_wildcard
 from glam_worker.declare.options import NAME
 from glam_worker.declare.registry import Registry
 from glam_worker.errors import DeclarationError, Problems, WorkerError
@@ -24,8 +25,6 @@ class Checked:
 
     registry: Registry
     service: str
-    passed_over: tuple[Handler, ...]
-    """Handlers that were imported along the way and are not worked."""
     warnings: tuple[str, ...]
 
 
@@ -40,8 +39,7 @@ def checked(modules: Sequence[str], settings: Settings) -> Checked:
     if problems:
         raise Problems(problems)
     registry = registry.served_by(service)
-    others = tuple(passed_over(registry))
-    return Checked(registry, service, others, tuple(_warnings(registry, others, settings)))
+    return Checked(registry, service, tuple(_warnings(registry, settings)))
 
 
 def all_checked(modules: Sequence[str], service: str | None) -> tuple[Checked, Settings]:
@@ -88,14 +86,20 @@ def _fit_problems(registry: Registry, settings: Settings) -> Iterator[GlamBaseEr
 # --- warnings ---
 
 
-def _warnings(registry: Registry, others: Sequence[Handler], settings: Settings) -> Iterator[str]:
+def _warnings(registry: Registry, settings: Settings) -> Iterator[str]:
     yield from Settings.warnings()
-    for handler in others:
+    for handler in passed_over(registry):
         yield (
             f"handler {handler.name} ({handler.where}) was imported along the way and is not "
             f"worked; name its module {handler.module} to work it"
         )
     for handler in registry.handlers:
+        meant = _catalogued_as(handler.subject)
+        if meant:
+            yield (
+                f"handler {handler.name} ({handler.where}): the catalogue has no "
+                f"{handler.subject}; did you mean {meant}?"
+            )
         ours = any(covers(held, handler.subject) for held in EVENT_SUBJECTS)
         if handler.options.stream is None and not ours:
             yield (
@@ -103,3 +107,10 @@ def _warnings(registry: Registry, others: Sequence[Handler], settings: Settings)
                 f"{' and '.join(EVENT_SUBJECTS)}, not {handler.subject}; the server must have "
                 "another stream for it"
             )
+
+
+def _catalogued_as(subject: str) -> str | None:
+    """The subject of the catalogue that this one most likely is meant to be."""
+    known = [str(member) for member in Subjects]
+    close = difflib.get_close_matches(subject, known, n=1, cutoff=0.9)
+    return close[0] if close and close[0] != subject and not is_wildcard(subject) else None

@@ -8,7 +8,7 @@ import typer
 
 Modules = Annotated[
     list[str],
-    typer.Argument(metavar="MODULE...", help="Modules with handlers, such as myservice.handlers."),
+    typer.Argument(metavar="MODULE", help="Modules with handlers, such as myservice.handlers."),
 ]
 Service = Annotated[
     str | None,

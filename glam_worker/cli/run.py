@@ -71,9 +71,7 @@ def work(
     from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
 
     with own_server(settings) as reachable:
-        return work_until_stopped(
-            found.registry, reachable, found.service, found.passed_over, serve
-        )
+        return work_until_stopped(found.registry, reachable, found.service, found.warnings, serve)
 
 
 def _supervise(modules: list[str], settings: Settings) -> int:

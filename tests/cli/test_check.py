@@ -252,6 +252,21 @@ def test_module_without_handlers_is_a_mistake(project: Path) -> None:
     assert "@on" in ended.err
 
 
+def test_misspelt_names_are_told_with_what_is_meant(project: Path) -> None:
+    """A module, with or without its package, and a subject close to one of the catalogue."""
+    ended = glam("check", "shop.handler", "shopp", cwd=project)
+    assert ended.code == 2
+    assert "did you mean shop.handlers?" in ended.err
+    assert "did you mean shop?" in ended.err
+    handlers = project / "shop" / "handlers.py"
+    handlers.write_text(
+        handlers.read_text().replace("evt.order.placed.v1", "evt.merchnt.created.v1")
+    )
+    ended = glam("check", "shop.handlers", cwd=project)
+    assert ended.code == 0
+    assert "no evt.merchnt.created.v1; did you mean evt.merchant.created.v1?" in ended.err
+
+
 def test_path_instead_of_a_module_gets_a_hint(project: Path) -> None:
     """Who gives a path is told the module's name."""
     ended = glam("check", "shop/handlers.py", cwd=project)

@@ -77,6 +77,16 @@ def test_files_that_are_not_there_are_told_at_start(project: Path, processes: st
     assert "GLAM_NATS_NKEY_SEED in .env is neither an nkey seed nor the path of a file" in seed
 
 
+def test_what_check_warns_about_is_in_the_log(project: Path) -> None:
+    """A variable that is no setting, and a server that does not answer at once, are said."""
+    env = {"GLAM_CONCURENCY": "3", "GLAM_CONNECT_TIMEOUT": "6"}
+    arguments = ("run", "shop.handlers", *QUIET, "--servers", "nats://127.0.0.1:9")
+    with running(*arguments, cwd=project, env=env) as worker:
+        worker.says("GLAM_CONCURENCY is not a setting and has no effect")
+        worker.says("no server answers yet; trying for up to 6 s")
+        assert worker.stop() == 0
+
+
 def test_embedded_server_needs_no_credentials(project: Path) -> None:
     """Credentials meant for other servers do not get in the way of our own."""
     env = {"GLAM_NATS_CREDENTIALS": "/absent.creds", "GLAM_NATS_TLS_CA": "/absent.pem"}

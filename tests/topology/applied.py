@@ -35,7 +35,7 @@ async def connection(url: str) -> AsyncIterator[JetStreamClient]:
 
 async def plan(client: JetStreamClient, registry: Registry, choices: Choices = UNDECIDED) -> Plan:
     """What `glam-worker plan` says of these handlers."""
-    found = Checked(registry.served_by(SERVICE), SERVICE, (), ())
+    found = Checked(registry.served_by(SERVICE), SERVICE, ())
     return await planned(client, found, settings(), choices)
 
 
