@@ -14,6 +14,7 @@ from glam_shared.messaging.broker_errors import NotFound, PublishRefused
 from glam_shared.messaging.headers import NATS_EXPECTED_LAST_SUBJECT_SEQUENCE
 
 _WRONG_LAST_SEQUENCE = (10071, 10164)
+_NO_STREAM = 10059
 _OPERATION = "KV-Operation"
 
 
@@ -28,12 +29,16 @@ class Entry:
 class Bucket:
     """One bucket. Raises BrokerError where the server cannot be asked.
 
-    ``budget`` is how many seconds a write is tried for.
+    ``budget`` is how many seconds a write is tried for. A bucket that does not exist has no
+    values, unless it ``must_exist``: then reading it raises NotFound.
     """
 
-    def __init__(self, client: JetStreamClient, name: str, *, budget: float = 30.0) -> None:
+    def __init__(
+        self, client: JetStreamClient, name: str, *, budget: float = 30.0, must_exist: bool = False
+    ) -> None:
         self._client = client
         self._budget = budget
+        self._must_exist = must_exist
         self._stream = f"KV_{name}"
         self._prefix = f"$KV.{name}"
 
@@ -42,7 +47,9 @@ class Bucket:
         request = {"last_by_subj": f"{self._prefix}.{key}"}
         try:
             answer = await self._client.api(f"STREAM.MSG.GET.{self._stream}", request)
-        except NotFound:
+        except NotFound as error:
+            if self._must_exist and error.err_code == _NO_STREAM:
+                raise
             return None
         message = answer["message"]
         value = base64.b64decode(message.get("data") or "")

@@ -25,7 +25,7 @@ class JetStreamLedger:
         self, client: JetStreamClient, bucket: str, service: str, handler: str, retry_stream: str
     ) -> None:
         self._client = client
-        self._bucket = Bucket(client, bucket, budget=_BUDGET)
+        self._bucket = Bucket(client, bucket, budget=_BUDGET, must_exist=True)
         self._service = service
         self._handler = handler
         self._retry_stream = retry_stream

@@ -83,7 +83,6 @@ class Pipeline:
         self._last: Way = "lane"
         self._starting = 0
         self._shut = False
-        """Whether nothing starts: for good, or while a suspect runs alone."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
@@ -102,6 +101,11 @@ class Pipeline:
     def overstay(self) -> bool:
         """Whether a run goes on past its timeout."""
         return self._runs.overstay
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing starts: for good, or while a suspect runs alone."""
+        return self._shut
 
     @property
     def waiting(self) -> int:

@@ -39,6 +39,8 @@ class _Case:
     start: Start | None = None
     turn: Turn | None = None
     """Its right to run alone."""
+    pause: float = 0.0
+    """Seconds it waited the last time that the ledger did not take its start."""
     dropped: bool = False
     """Whether its connection is gone since."""
 
@@ -55,8 +57,6 @@ class Suspects:
         self, ledger: Ledger, isolation: Isolation, rules: Rules, facts: dict[Way, WayFacts]
     ) -> None:
         self.host: Host
-        self.problem: str | None = None
-        """Why suspects wait; None when the ledger answers."""
         self._ledger = ledger
         self._isolation = isolation
         self._rules = rules
@@ -66,8 +66,14 @@ class Suspects:
         """Those that neither run nor wait for a slot."""
         isolation.join(self)
         self._stuck: set[Delivery] = set()
-        """Those of them that may wait long."""
+        """Those that may wait long, or did."""
+        self._problem: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why suspects wait; None when the ledger answers, or none waits."""
+        return self._problem if self._stuck else None
 
     @property
     def waiting(self) -> int:
@@ -76,7 +82,7 @@ class Suspects:
 
     def take(self, delivery: Delivery, pause: float = 0.0) -> None:
         """Find out what is known of it, after ``pause`` seconds."""
-        self._cases[delivery] = _Case()
+        self._cases[delivery] = _Case(pause=pause)
         task = asyncio.create_task(self._follow(delivery, pause))
         self._following[delivery] = task
         self._tasks.add(task)
@@ -107,13 +113,11 @@ class Suspects:
                 record, parked = await self._ledger.look(delivery.carrier)
             except InfrastructureError as error:
                 self._trouble(delivery, error)
-                pause = min(max(_PAUSE, 2 * pause), _LONGEST_PAUSE)
+                pause = _longer(pause)
                 if not await self._wait(delivery, pause):
                     return None
             else:
                 break
-        self.problem = None
-        self._stuck.discard(delivery)
         if self.host.lapsed(delivery):
             self.host.lapse(delivery)
             return None
@@ -122,11 +126,9 @@ class Suspects:
         return judge(record, delivery.counted, self._rules.attempts, now, parked=parked)
 
     def _trouble(self, delivery: Delivery, error: Exception) -> None:
-        if self.problem is None:
+        if self._problem is None:
             self._facts[delivery.way].ledger_away(delivery, error)
-        self.problem = (
-            f"events that were handed out before wait: the ledger does not answer: {error}"
-        )
+        self._problem = f"events that were handed out before wait for the ledger: {error}"
 
     async def _wait(self, delivery: Delivery, pause: float) -> bool:
         if not await self._may_wait(delivery):
@@ -145,6 +147,7 @@ class Suspects:
     async def _carry_out(self, delivery: Delivery, verdict: Verdict) -> None:
         delivery.counted = verdict.counted
         if verdict.settlement is not None:
+            self._problem = None
             await self._settle(delivery, verdict.settlement)
         elif verdict.alone:
             await self._alone(delivery)
@@ -182,7 +185,6 @@ class Suspects:
     def _leave(self, delivery: Delivery) -> None:
         """It does not wait here any more."""
         self._following.pop(delivery, None)
-        self._stuck.discard(delivery)
 
     # --- the run ---
 
@@ -200,6 +202,8 @@ class Suspects:
         if case.dropped or self.host.closed or self.host.lapsed(delivery):
             self._not_begun(delivery, case, start)
             return False
+        self._problem = None
+        self._stuck.discard(delivery)
         return True
 
     def _not_begun(self, delivery: Delivery, case: _Case, start: Start) -> None:
@@ -212,7 +216,7 @@ class Suspects:
         elif self.host.closed:
             self.host.give_back(delivery)
         else:
-            self.take(delivery, _PAUSE)
+            self.take(delivery, _longer(case.pause))
 
     async def ended(self, delivery: Delivery, settlement: Settlement) -> None:
         """Its run ended, and this is to be done: strike its start out."""
@@ -228,6 +232,7 @@ class Suspects:
     def forget(self, delivery: Delivery) -> None:
         """It is out of our hands."""
         self._cases.pop(delivery, None)
+        self._stuck.discard(delivery)
 
     def drop(self, way: Way) -> None:
         """The connection that ``way`` came over is gone: nothing starts that came over it."""
@@ -256,6 +261,10 @@ class Suspects:
         if task is not None:
             task.cancel()
         return task is not None
+
+
+def _longer(pause: float) -> float:
+    return min(max(_PAUSE, 2 * pause), _LONGEST_PAUSE)
 
 
 def _begun(start: Start, record: Record) -> Record:
