@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from glam_shared.messaging.broker_errors import BrokerError
@@ -168,7 +169,8 @@ class Upkeep:
             if known is None and not one.unsafe and await self._admin.stream(f"KV_{STATE}"):
                 await self._state.write(key, now.to_bytes())
             elif known is not None and known.same_durable(now) and now.floor > known.floor:
-                await self._state.replace(key, now.to_bytes(), kept[key].revision)
+                further = replace(known, floor=now.floor)
+                await self._state.replace(key, further.to_bytes(), kept[key].revision)
 
 
 def _key(spec: ConsumerSpec) -> str:

@@ -64,7 +64,9 @@ class _Ensuring:
         mains = [specs.main_consumer(handler, stream) for handler, stream in chosen if stream]
         found = await asyncio.gather(*map(self._main, mains))
         lanes = [
-            specs.lane_consumer(handler, self._settings)
+            specs.lane_consumer(
+                handler, self._settings, self._before.lanes(handler, registry.handlers)
+            )
             for handler in registry.handlers
             if (handler.service, handler.name) not in self._renamed
         ]

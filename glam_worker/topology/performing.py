@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from glam_worker.declare.handler import Handler
 from glam_worker.errors import TopologyError
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.topology import reasons, specs
+from glam_worker.topology.beginning import begin_at
 from glam_worker.topology.drift import filter_fields, filters_of
 from glam_worker.topology.plan import (
     CreateDurable,
@@ -22,7 +23,6 @@ from glam_worker.topology.plan import (
     UpdateDurable,
     UpdateStream,
 )
-from glam_worker.topology.planning_handlers import begin_at
 from glam_worker.topology.planning_streams import loss
 from glam_worker.topology.records import (
     DurableRecord,
@@ -118,7 +118,7 @@ class Performer:
             await self._admin.delete_consumer(spec.stream, spec.durable)
         await self._new(spec, begin)
 
-    async def _new(self, spec: ConsumerSpec, begin: dict[str, Any]) -> None:
+    async def _new(self, spec: ConsumerSpec, begin: dict[str, Any]) -> dict[str, Any]:
         """Create first, record after: what exists and is not recorded can be recorded later."""
         config = {**spec.config, **begin}
         if "opt_start_seq" in begin or begin.get("deliver_policy") in ("all", "new"):
@@ -128,6 +128,7 @@ class Performer:
         if found is None:
             raise TopologyError(f"consumer {spec.durable} was created and is gone again")
         await self._record(spec, found)
+        return found
 
     async def _update_durable(self, stream: str, durable: str, mend: dict[str, Any]) -> None:
         found = await self._admin.consumer(stream, durable)
@@ -135,10 +136,19 @@ class Performer:
             raise TopologyError(f"consumer {durable} on stream {stream} is gone")
         await self._admin.update_consumer(stream, _mended(found["config"], mend))
 
-    async def _record(self, spec: ConsumerSpec, found: dict[str, Any]) -> None:
-        if spec.way == "main":
-            record = record_of(await self._stream(spec.stream), found)
-            await self._write(spec.handler, spec.handler.name, record)
+    async def _record(
+        self, spec: ConsumerSpec, found: dict[str, Any], lanes: Iterable[str] = ()
+    ) -> None:
+        if spec.way != "main":
+            return
+        known = await self._known(handler_key(spec.handler.service, spec.handler.name))
+        taken = dict.fromkeys((*(known.lanes if known else ()), *lanes))
+        record = record_of(await self._stream(spec.stream), found)
+        await self._write(spec.handler, spec.handler.name, replace(record, lanes=tuple(taken)))
+
+    async def _known(self, key: str) -> DurableRecord | None:
+        kept = (await self._state.read([key])).get(key)
+        return DurableRecord.from_bytes(kept.value) if kept else None
 
     async def _write(self, handler: Handler, name: str, record: DurableRecord) -> None:
         await self._state.write(handler_key(handler.service, name), record.to_bytes())
@@ -149,38 +159,44 @@ class Performer:
         """The new durable begins before the old ones end, so that nothing is between them."""
         handler = step.main.handler
         positions = {name: await self._position(step.main, name) for name in step.names}
-        if await self._admin.consumer(step.main.stream, step.main.durable) is None:
-            floors = [position.floor for position in positions.values() if position is not None]
+        known = [position for position in positions.values() if position is not None]
+        found = await self._admin.consumer(step.main.stream, step.main.durable)
+        if found is None:
+            floors = [position.floor for position in known]
             begin = begin_at("floor", min(floors)) if floors else {}
-            await self._new(step.main, begin)
+            found = await self._new(step.main, begin)
+        lanes = [*step.names, *(name for position in known for name in position.lanes)]
+        await self._record(step.main, found, lanes)
         for name in step.names:
             old = specs.durable_of(handler.service, name)
             await self._admin.delete_consumer(step.main.stream, old)
             lane = specs.durable_of(handler.service, name, "lane")
             await self._admin.delete_consumer(step.lane.stream, lane)
-        await self._extend_lane(step.lane, step.names)
+        await self._extend_lane(step.lane, lanes)
         for name, position in positions.items():
             if position is not None:
-                await self._write(handler, name, _moved(position, handler.name))
+                await self._write(handler, name, replace(position, moved_to=handler.name))
 
     async def _position(self, main: ConsumerSpec, name: str) -> DurableRecord | None:
         """Where a former name is; recorded first, as its durable is about to end."""
         durable = specs.durable_of(main.handler.service, name)
         found = await self._admin.consumer(main.stream, durable)
         key = handler_key(main.handler.service, name)
+        known = await self._known(key)
         if found is None:
-            kept = (await self._state.read([key])).get(key)
-            return DurableRecord.from_bytes(kept.value) if kept else None
+            return known
         record = record_of(await self._stream(main.stream), found)
+        record = replace(record, lanes=known.lanes if known else ())
         await self._state.write(key, record.to_bytes())
         return record
 
-    async def _extend_lane(self, spec: ConsumerSpec, names: tuple[str, ...]) -> None:
+    async def _extend_lane(self, spec: ConsumerSpec, names: Sequence[str]) -> None:
         service = spec.handler.service
         wanted = [specs.due_subject(service, name) for name in (spec.handler.name, *names)]
         found = await self._admin.consumer(spec.stream, spec.durable)
         if found is None:
-            await self._admin.create_consumer(spec.stream, spec.config)
+            config = {**spec.config, **filter_fields(list(dict.fromkeys(wanted)))}
+            await self._admin.create_consumer(spec.stream, _mended(config, {}))
             return
         held = filters_of(found["config"])
         subjects = [*held, *(subject for subject in wanted if subject not in held)]
@@ -193,7 +209,3 @@ def _mended(config: dict[str, Any], mend: dict[str, Any]) -> dict[str, Any]:
     """A configuration of the server's with some fields changed, or left out where None."""
     changed = {**config, **mend}
     return {name: value for name, value in changed.items() if value is not None}
-
-
-def _moved(record: DurableRecord, handler: str) -> DurableRecord:
-    return replace(record, moved_to=handler)

@@ -11,6 +11,7 @@ from glam_worker.declare.handler import Handler
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
+from glam_worker.topology.beginning import begin_at, covers_from
 from glam_worker.topology.drift import Drift, consumer_drift
 from glam_worker.topology.observed import Observed
 from glam_worker.topology.plan import (
@@ -60,12 +61,19 @@ class HandlerPlanner:
         stream = self._observed.places[handler.service, handler.name]
         main = specs.main_consumer(handler, stream)
         former = [name for name in self._choices.former(handler) if self._left(main, name)]
-        also = tuple(old for old, new in self._choices.moves.items() if new == handler.name)
-        lane = specs.lane_consumer(handler, self._settings, also)
+        lane = specs.lane_consumer(handler, self._settings, self._also(main))
         if former and self._takes_over(main, lane, former):
             return
         self._main(main)
         self._lane(lane)
+
+    def _also(self, main: ConsumerSpec) -> list[str]:
+        """Handlers that are gone, and whose retries the lane works: as decided, now or before."""
+        service, name = main.handler.service, main.handler.name
+        moved = [old for old, new in self._choices.moves.items() if new == name]
+        record = self._record(name, main)
+        before = record.lanes if record else ()
+        return [*moved, *(one for one in before if (service, one) not in self._observed.places)]
 
     # --- the durable on the events' stream ---
 
@@ -266,26 +274,6 @@ class HandlerPlanner:
 
     def _record(self, name: str, spec: ConsumerSpec) -> DurableRecord | None:
         return self._observed.records.get((spec.handler.service, name))
-
-
-def begin_at(begin: Beginning, floor: int) -> dict[str, Any]:
-    """The fields of a durable that begins there."""
-    if begin == "floor":
-        return {"deliver_policy": "by_start_sequence", "opt_start_seq": floor + 1}
-    return {"deliver_policy": begin}
-
-
-def covers_from(durable: dict[str, Any], old: dict[str, Any]) -> bool:
-    """Whether a durable gets all that another one has not settled."""
-    config = durable["config"]
-    if not (old.get("num_pending", 0) or old.get("num_ack_pending", 0)):
-        return True
-    if config.get("deliver_policy") == "all":
-        return True
-    return (
-        config.get("deliver_policy") == "by_start_sequence"
-        and int(config.get("opt_start_seq", 0)) <= floor_of(old) + 1
-    )
 
 
 def _begin(spec: ConsumerSpec) -> dict[str, Any]:

@@ -26,9 +26,14 @@ class Written:
         """As it was stored; None for what is no record."""
         try:
             found = json.loads(value)
-            return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})  # type: ignore[arg-type]
+            names = [one.name for one in fields(cls)]  # type: ignore[arg-type]
+            return cls(**{name: _frozen(found[name]) for name in names if name in found})
         except (ValueError, TypeError):
             return None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class DurableRecord(Written):
     """The last seen ack floor: every event up to this sequence of the stream was settled."""
     moved_to: str | None = None
     """The handler that took over, where the durable was given up for it."""
+    lanes: tuple[str, ...] = ()
+    """Handlers that are gone, and whose parked retries come to this one's lane."""
 
     def same_durable(self, other: DurableRecord) -> bool:
         """Whether both tell of the same durable of the same stream."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from glam_shared.messaging.broker_errors import BrokerError
@@ -53,6 +53,12 @@ class Remembered:
             {name: record for name, record in known.items() if record is not None},
         )
 
+    def lanes(self, handler: Handler, declared: Iterable[Handler]) -> list[str]:
+        """Handlers that are gone, and whose parked retries come to this one's lane."""
+        record = self.durables.get((handler.service, handler.name))
+        names = {other.name for other in declared if other.service == handler.service}
+        return [name for name in (record.lanes if record else ()) if name not in names]
+
     def had_stream(self, name: str) -> bool:
         """Whether a stream of this name was there before."""
         return name in self.streams or any(one.stream == name for one in self.durables.values())
@@ -63,6 +69,8 @@ async def record_durable(
 ) -> None:
     """Record a durable that exists, unless it is recorded already."""
     known = before.durables.get((handler.service, handler.name))
+    if known is not None:
+        found = replace(found, lanes=known.lanes)
     if known is None or known.moved_to is not None or not known.same_durable(found):
         await state.write(handler_key(handler.service, handler.name), found.to_bytes())
 

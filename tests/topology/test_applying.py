@@ -211,6 +211,27 @@ async def test_a_renamed_handler_goes_on_where_it_was(worker: WorkerFactory, by:
     assert all("shop-ship" not in one and "shop-ship-lane" not in one for one in names)
 
 
+async def test_retries_follow_through_several_names(worker: WorkerFactory) -> None:
+    """What the first name parked comes to the third, and to a lane that is created anew."""
+    first, second, third = (
+        Shop("one"),
+        Shop("two", previously="one"),
+        Shop("three", previously="two"),
+    )
+    first.parks = {1}
+    async with worker(first.registry, service="shop", retry_delays=1.0) as bench:
+        await bench.settled(await bench.publish(SUBJECT, Order(number=1)))
+    async with connection(worker.url) as client:
+        await apply(client, second.registry)
+        await apply(client, third.registry)
+        assert (await plan(client, third.registry)).orphans == []
+        await client.api("CONSUMER.DELETE.GLAM_RETRY.shop-three-lane")
+    async with worker(third.registry, service="shop") as bench:
+        await bench.until(lambda: third.seen == {1: 1})
+    async with connection(worker.url) as client:
+        assert not (await plan(client, third.registry)).pending
+
+
 async def test_a_name_that_was_given_up_is_not_taken_for_a_new_handler(
     worker: WorkerFactory,
 ) -> None:
