@@ -21,6 +21,7 @@ from glam_worker.cli import (
     version,
 )
 from glam_worker.cli.dlq import drop, exporting, importing, listing, replay, show
+from glam_worker.cli.top import command as top
 
 _WIDE = 10_000
 
@@ -78,6 +79,7 @@ app.command("publish", rich_help_panel=EVENTS)(publish.publish)
 app.command("doctor", rich_help_panel=LOOK)(doctor.doctor)
 app.command("permissions", rich_help_panel=LOOK)(permissions.permissions)
 app.command("status", rich_help_panel=OPERATE)(status.status)
+app.command("top", rich_help_panel=OPERATE)(top.top)
 app.command("pause", rich_help_panel=OPERATE)(pause.pause)
 app.command("resume", rich_help_panel=OPERATE)(pause.resume)
 app.add_typer(dlq, rich_help_panel=OPERATE)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from glam_shared.wording import counted
+
 if TYPE_CHECKING:
     from glam_worker.operate.handlers import Durable
     from glam_worker.operate.status import HandlerStatus, Status, StreamStatus
@@ -21,8 +23,8 @@ def headline(seen: Status) -> str:
     """The server, and how much there is in all."""
     waiting = sum(one.pending + one.pending_lane for one in seen.handlers)
     return (
-        f"nats-server {seen.server_version}: {len(seen.handlers)} handlers, {waiting} events wait, "
-        f"{seen.letters} dead letters"
+        f"nats-server {seen.server_version}: {counted(len(seen.handlers), 'handler')}, "
+        f"{counted(waiting, 'event waits', 'events wait')}, {counted(seen.letters, 'dead letter')}"
     )
 
 

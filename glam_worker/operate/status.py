@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from glam_shared.messaging import JetStreamClient
+from glam_shared.wording import counted
 from glam_worker.errors import NotThereError
 from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.operate.durable_shape import filters_of, shape_problems
@@ -153,8 +154,9 @@ class Statuses:
         if not self._letters.stores:
             notes.append(f"no stream holds {DLQ_SUBJECTS[0]}: a worker creates it at its start")
         notes += [
-            f"nobody works {one.handler} of {one.service}, and {one.pending + one.pending_lane} "
-            "events wait: start its worker"
+            f"nobody works {one.handler} of {one.service}, and "
+            f"{counted(one.pending + one.pending_lane, 'event waits', 'events wait')}: start its "
+            "worker"
             for one in handlers
             if one.workers == "none seen" and not one.paused and one.pending + one.pending_lane
         ]

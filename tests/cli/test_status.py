@@ -39,7 +39,7 @@ async def test_status_is_a_table_and_a_document(
     told = json.loads(command(tmp_path, nats_url, "status", "--json").out)
 
     assert table.code == 0
-    assert "2 handlers, 0 events wait, 1 dead letters" in table.out
+    assert "2 handlers, 0 events wait, 1 dead letter" in table.out
     assert "GLAM_RETRY" in table.out
     assert "it has no durable for its events" in table.err
     assert "\x1b" not in table.out + table.err

@@ -109,7 +109,7 @@ async def test_a_service_nobody_works_is_noted(
     seen = await Statuses(client, "GLAM_RETRY").look()
 
     assert ["none seen"] == [one.workers for one in seen.handlers]
-    assert any("nobody works ship of shop, and 1 events wait" in note for note in seen.notes)
+    assert any("nobody works ship of shop, and 1 event waits" in note for note in seen.notes)
 
 
 @pytest.mark.parametrize(

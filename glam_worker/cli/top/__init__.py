@@ -1,0 +1,1 @@
+"""``glam-worker top``: a live view of handlers, with keys."""
