@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from glam_worker.declare.outcomes import DONE
+from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.letters import JetStreamLetters
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.pull import PullSource
 from glam_worker.runtime.pipeline import Pipeline
-from glam_worker.runtime.settlement import Settler
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,10 @@ class Point:
     method: str
     after: bool = False
     """Whether the method has done its work before the process dies."""
-    reached: Callable[..., bool] = lambda *_: True
-    """Whether a call with these arguments is one of those meant."""
 
 
 POINTS = {
-    "after_handler_before_ack": Point(Settler, "decide", reached=lambda *given: given[1] is DONE),
+    "after_handler_before_ack": Point(JetStreamDelivery, "ack"),
     "after_dlq_before_ack": Point(JetStreamLetters, "write", after=True),
     "after_park_before_ack": Point(JetStreamParking, "park", after=True),
     "before_pull": Point(PullSource, "_request"),
@@ -49,25 +46,25 @@ def arm(setting: str) -> None:
     point = POINTS[name]
     left = iter(range(int(count or 1) - 1, -1, -1))
 
-    def reached(*given: Any) -> None:
-        if point.reached(*given) and next(left) == 0:
+    def reached() -> None:
+        if next(left) == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
     setattr(point.owner, point.method, _wrapped(getattr(point.owner, point.method), point, reached))
 
 
 def _wrapped(
-    method: Callable[..., Any], point: Point, reached: Callable[..., None]
+    method: Callable[..., Any], point: Point, reached: Callable[[], None]
 ) -> Callable[..., Any]:
     @wraps(method)
     async def then_dies(*given: Any) -> Any:
         done = await method(*given)
-        reached(*given)
+        reached()
         return done
 
     @wraps(method)
     def dies_first(*given: Any) -> Any:
-        reached(*given)
+        reached()
         return method(*given)
 
     if point.after:

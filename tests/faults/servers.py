@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glam_worker.dev.server import EmbeddedServer
-from tests.supervisor.running import free_port
+from tests.faults.ports import free_port
 
 
 class FaultyServer(EmbeddedServer):

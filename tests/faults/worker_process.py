@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.command import environment
 from tests.faults import jobs
+from tests.faults.ports import free_port
 from tests.faults.waiting import until
-from tests.supervisor.running import free_port
 
 
 class WorkerProcess:
@@ -72,7 +73,7 @@ class WorkerProcess:
                 return got.status, got.read().decode()
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.read().decode()
-        except OSError:
+        except (OSError, HTTPException):
             return 0, ""
 
     async def not_ready(self) -> list[str]:
