@@ -33,7 +33,9 @@ def check_monitor(url: str) -> str | None:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fine = False
+        return f"{url.rpartition('@')[2]!r} is not an address such as http://nats:8222"
+    if parts.username is not None:
+        return f"{parts.hostname!r} is given with a user; a monitoring port asks for none"
     return None if fine else f"{url!r} is not an address such as http://nats:8222"
 
 

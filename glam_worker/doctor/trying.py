@@ -50,7 +50,8 @@ async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
         await _answered(client)
     finally:
         unwatch()
-    refused = {s for s in tries if f"publish to {s}" in denied}
+    mapped = {s: s.replace(f"$JS.{client.domain}.API.", "$JS.API.") for s in tries}
+    refused = {s for s in tries if denied & {f"publish to {s}", f"publish to {mapped[s]}"}}
     return Tries(
         allowed=tuple(subject for subject in tries if subject not in refused),
         denied=tuple((tries[s].permission or s, tries[s].purpose) for s in tries if s in refused),

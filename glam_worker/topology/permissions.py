@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from glam_shared.messaging.letter_parts import letter_subject
-from glam_worker.declare.filters import covers
+from glam_worker.declare.filters import covers, is_wildcard
 from glam_worker.declare.handler import Handler
 from glam_worker.settings import Settings
 from glam_worker.topology import specs
@@ -49,29 +49,47 @@ def roles(
 ) -> tuple[Role, ...]:
     """The users of a service; ``emitted`` are the subjects that its handlers publish to."""
     needs = _Needs(handlers, settings)
+
+    def least(grants: Iterable[Grant]) -> tuple[Grant, ...]:
+        return _once(_as_mapped(grants, settings))
+
     inbox = (Grant(f"{settings.nats_inbox_prefix}.>", "answers to its own requests"),)
     return (
-        Role("worker", "glam-worker run", _once(needs.worker(emitted)), inbox),
-        Role("deploy", "glam-worker plan and apply", _once(needs.deploy()), inbox),
+        Role("worker", "glam-worker run", least(needs.worker(emitted)), inbox),
+        Role("deploy", "glam-worker plan and apply", least(needs.deploy()), inbox),
         Role(
             "operator",
             "glam-worker status, top, dlq, pause, resume, doctor and console",
-            _once(needs.operator()),
+            least(needs.operator()),
             inbox,
         ),
-        Role("publisher", "a service that publishes the events", _once(needs.publisher()), inbox),
+        Role("publisher", "a service that publishes the events", least(needs.publisher()), inbox),
     )
 
 
+def _as_mapped(grants: Iterable[Grant], settings: Settings) -> Iterator[Grant]:
+    """Requests to a domain, also as its own servers see them.
+
+    They map the subject before they look at permissions; a leaf node in front of them does not.
+    """
+    domain = f"{api_prefix(settings)}."
+    for grant in grants:
+        yield grant
+        if settings.js_domain and grant.subject.startswith(domain):
+            yield Grant(f"$JS.API.{grant.subject.removeprefix(domain)}", grant.why)
+
+
 def _once(grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """Each subject once, for the first reason, and none that another of them covers."""
+    """Each subject once, for the first reason; of events and letters none that another covers."""
     first: dict[str, Grant] = {}
     for grant in grants:
         first.setdefault(grant.subject, grant)
+    wide = [subject for subject in first if is_wildcard(subject) and subject[0] != "$"]
     return tuple(
         grant
         for subject, grant in first.items()
-        if not any(other != subject and covers(other, subject) for other in first)
+        if subject[0] == "$"
+        or not any(other != subject and covers(other, subject) for other in wide)
     )
 
 

@@ -75,6 +75,15 @@ def test_a_wrong_monitoring_address_is_wrong_usage(tmp_path: Path, url: str) -> 
     assert f"--monitor: {url!r} is not an address such as http://nats:8222" in ended.err
 
 
+@pytest.mark.parametrize("url", ["http://me:s3cret@nats:8222", "http://me:s3cret@nats:x"])
+def test_a_password_in_a_monitoring_address_is_not_repeated(tmp_path: Path, url: str) -> None:
+    """It is of no use there, and what is said of it does not show it."""
+    ended = glam("doctor", "--monitor", url, "--servers", "nats://127.0.0.1:9", cwd=tmp_path)
+    assert ended.code == 2
+    assert "nats" in ended.err
+    assert "s3cret" not in ended.err + ended.out
+
+
 def test_a_monitor_that_does_not_answer_is_a_warning(
     synced: EmbeddedServer, tmp_path: Path
 ) -> None:

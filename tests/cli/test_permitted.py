@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import pytest
 from tests.cli.command import Ended, glam, running
 from tests.dev.waiting import until
 from tests.topology.permitted_server import PASSWORD, permitted
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]  # a dozen processes one by one
 
 PREFIX = "_INBOX_shop"
 PICKY = """\
@@ -55,19 +58,26 @@ class Place:
         return ended
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """The service ``shop``, whose handler rejects everything."""
-    package = tmp_path / "project" / "shop"
-    package.mkdir(parents=True)
+@contextlib.contextmanager
+def served(folder: Path, handlers: str) -> Iterator[Place]:
+    """The service ``shop`` with its permissions; the server's store stays from time to time."""
+    package = folder / "project" / "shop"
+    package.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").touch()
-    (package / "handlers.py").write_text(PICKY)
+    (package / "handlers.py").write_text(handlers)
     env = {"GLAM_NATS_INBOX_PREFIX": PREFIX}
     printed = glam("permissions", "shop.handlers", cwd=package.parent, env=env)
     assert (printed.code, printed.err) == (0, "")
     users = ("WORKER", "DEPLOY", "OPERATOR", "PUBLISHER")
-    with permitted(tmp_path, printed.out, [f"SHOP_{user}_PASSWORD" for user in users]) as url:
+    with permitted(folder, printed.out, [f"SHOP_{user}_PASSWORD" for user in users]) as url:
         yield Place(package.parent, url)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A service whose handler rejects everything."""
+    with served(tmp_path, PICKY) as place:
+        yield place
 
 
 def test_four_users_do_the_work_of_a_service(place: Place) -> None:
@@ -100,6 +110,18 @@ def test_four_users_do_the_work_of_a_service(place: Place) -> None:
         assert worker.stop() == 0
     assert "does not allow" not in worker.said
     assert json.loads(looked.out)["counts"]["error"] == 0
+
+
+def test_a_renamed_handler_is_deployed_with_its_former_name(tmp_path: Path) -> None:
+    """What ``previously`` allows is enough to create, change, take over and end durables."""
+    with served(tmp_path, PICKY) as place:
+        assert place.run("deploy", "apply", "shop.handlers", "--yes").code == 0
+    declared = 'v1", Order, ack_wait=20, previously=("ship",))'
+    renamed = PICKY.replace('v1", Order)', declared).replace("ship(", "pick(")
+    with served(tmp_path, renamed) as place:
+        assert place.run("deploy", "plan", "shop.handlers").code == 3
+        assert place.run("deploy", "apply", "shop.handlers", "--yes").code == 0
+        assert place.run("deploy", "plan", "shop.handlers").code == 0
 
 
 def test_who_is_not_allowed_is_told_by_the_command(place: Place) -> None:

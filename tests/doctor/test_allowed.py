@@ -26,13 +26,15 @@ def without(role: Role, *subjects: str) -> Role:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, *changed: Role) -> AsyncIterator[Permitted]:
+async def serving(
+    folder: Path, *changed: Role, domain: str | None = None
+) -> AsyncIterator[Permitted]:
     """A server with the service's streams, for whose users some roles are changed."""
-    found = needed() | {role.name: role for role in changed}
+    found = needed(js_domain=domain) | {role.name: role for role in changed}
     block = authorization_block(SERVICE, list(found.values()))
     variables = [password_variable(SERVICE, role) for role in found.values()]
-    with permitted(folder, block, variables) as url:
-        server = Permitted(url)
+    with permitted(folder, block, variables, domain=domain) as url:
+        server = Permitted(url, domain)
         await server.prepare()
         yield server
 
@@ -75,6 +77,17 @@ async def test_a_missing_permission_is_named(tmp_path: Path, subject: str) -> No
         seen = await look(server, "worker")
     errors = [one for one in said(seen) if one.startswith("error")]
     assert errors[:1] == [f"error may not publish to {subject}"]
+
+
+async def test_a_missing_permission_is_named_in_a_domain(tmp_path: Path) -> None:
+    """The domain's server names another subject than the one that was sent: it has mapped it."""
+    pull = "CONSUMER.MSG.NEXT.GLAM_RETRY.shop-ship-lane"
+    whole = needed(js_domain="hub")["worker"]
+    role = without(whole, f"$JS.hub.API.{pull}", f"$JS.API.{pull}")
+    async with serving(tmp_path, role, domain="hub") as server:
+        seen = await look(server, "worker")
+    errors = [one for one in said(seen) if one.startswith("error")]
+    assert errors == [f"error may not publish to $JS.hub.API.{pull}"]
 
 
 async def test_an_operator_sees_all_and_is_told_to_be_no_worker(tmp_path: Path) -> None:

@@ -18,13 +18,16 @@ PASSWORD = "pw-of-a-test"
 
 
 @contextlib.contextmanager
-def permitted(folder: Path, block: str, variables: list[str], more: str = "") -> Iterator[str]:
+def permitted(
+    folder: Path, block: str, variables: list[str], more: str = "", domain: str | None = None
+) -> Iterator[str]:
     """Start a server whose configuration includes the block as it is; its address."""
+    jetstream = {"store_dir": str(folder / "store")} | ({"domain": domain} if domain else {})
     (folder / "permissions.conf").write_text(block)
     config = folder / "server.conf"
     config.write_text(
         f"host: 127.0.0.1\nport: -1\nports_file_dir: {json.dumps(str(folder))}\n"
-        f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))} }}\n{more}\n"
+        f"jetstream: {json.dumps(jetstream)}\n{more}\n"
         'include "permissions.conf"\n'
     )
     env = os.environ | dict.fromkeys(variables, PASSWORD)
