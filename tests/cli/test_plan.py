@@ -182,7 +182,7 @@ def test_a_wrong_decision_names_its_option(
     """What was found, and what is allowed."""
     registry = Registry()
     registry.on("evt.order.placed.v1", Order, name="place")(_handle)
-    found = Checked(registry.served_by("shop"), "shop", (), ())
+    found = Checked(registry.served_by("shop"), "shop", ())
 
     with pytest.raises(UsageError, match=words):
         read_choices(found, recreate, begin, moves)

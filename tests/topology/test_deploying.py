@@ -50,7 +50,7 @@ async def test_who_deploys_may_do_all_that_apply_does(tmp_path: Path) -> None:
             )
 
             async def apply(registry: Registry, choices: Choices = UNDECIDED) -> list[str]:
-                found = Checked(registry, "shop", (), ())
+                found = Checked(registry, "shop", ())
                 made = await planned(client, found, settings, choices)
                 for change in made.changes:
                     await performer(client).perform(change.step)
