@@ -106,6 +106,9 @@ def test_four_users_do_the_work_of_a_service(place: Place) -> None:
         dropped = place.run("operator", "dlq", "drop", "--all", "--yes")
         assert dropped.code == 0, dropped.err
         assert letters() == 0
+        for command in (("status",), ("pause", "ship", "--yes"), ("resume", "ship", "--yes")):
+            ended = place.run("operator", *command)
+            assert ended.code == 0, ended.err
         looked = place.run("operator", "doctor", "--json")
         assert worker.stop() == 0
     assert "does not allow" not in worker.said
