@@ -9,18 +9,21 @@ from glam_shared.messaging import JetStreamClient
 from glam_worker.jetstream.kv import Bucket
 from glam_worker.runtime.claims import Claim
 
+_BUDGET = 5.0
+"""Seconds that a write is tried for: a run waits for it in its slot."""
+
 
 class JetStreamClaims:
     """A ``ClaimStore``; its deadlines are server time."""
 
     def __init__(self, client: JetStreamClient, bucket: str) -> None:
         self._client = client
-        self._bucket = Bucket(client, bucket)
+        self._bucket = Bucket(client, bucket, budget=_BUDGET)
 
     async def read(self, key: str) -> tuple[Claim, int] | None:
         """The claim and its revision."""
         entry = await self._bucket.get(key)
-        return None if entry is None else (_parsed(entry.value), entry.revision)
+        return None if entry is None else (_parsed(entry.value, self.now()), entry.revision)
 
     async def create(self, key: str, claim: Claim) -> int | None:
         """The revision; None if there is a claim already."""
@@ -44,7 +47,11 @@ def _written(claim: Claim) -> bytes:
     return json.dumps({"carrier": claim.carrier, "deadline": deadline}).encode()
 
 
-def _parsed(value: bytes) -> Claim:
-    found = json.loads(value)
-    deadline = found.get("deadline")
-    return Claim(found["carrier"], datetime.fromisoformat(deadline) if deadline else None)
+def _parsed(value: bytes, now: datetime) -> Claim:
+    """What was written; a value that is none of ours is a claim whose time is over."""
+    try:
+        found = json.loads(value)
+        deadline = found["deadline"]
+        return Claim(str(found["carrier"]), datetime.fromisoformat(deadline) if deadline else None)
+    except (ValueError, TypeError, KeyError):
+        return Claim("", now)

@@ -6,6 +6,7 @@ justifies an ack without a run; a claim that never became done is taken over at 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -85,15 +86,19 @@ class Claims:
             with contextlib.suppress(InfrastructureError):  # it would hide what the run meant
                 await self._store.give_up(held.key, held.revision)
             raise
-        await self._done(run, held)
+        try:
+            await self._done(run, held)
+        except InfrastructureError as error:  # nothing failed in the handler: no attempt is used
+            raise Snooze(STORE_DELAY) from error
 
     async def _claim(self, run: Run) -> Held:
+        """Raises Snooze where that cannot be done now: no handler is called, no attempt used."""
         key, mine = claim_key(run), self._claim_of(run)
         try:
             revision = await self._store.create(key, mine)
             while revision is None:
                 revision = await self._take_over(key, mine)
-        except InfrastructureError as error:
+        except (InfrastructureError, asyncio.CancelledError) as error:
             raise Snooze(STORE_DELAY) from error
         return Held(key, revision)
 
