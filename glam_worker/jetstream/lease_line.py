@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import JetStreamClient, client_internals
@@ -25,8 +25,8 @@ class LeaseLine:
     """Sends in-progress acks over a connection of its own, the same user's on the same servers.
 
     * It connects when the first of them is due.
-    * Over each connection, and in every round while the handlers' loop stands, stream and consumer
-      are looked at first: the same name may be another consumer's by now.
+    * Each time, stream and consumer are looked at first: the same name may be another consumer's by
+      now, and a handlers' loop that stands has not heard of it.
     """
 
     def __init__(self, main: JetStreamClient, name: str) -> None:
@@ -35,26 +35,17 @@ class LeaseLine:
         self._client = JetStreamClient(ServiceLogger(_log))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._not_before = 0.0
-        self._known: dict[ConsumerRef, int] = {}
-        """In which epoch of the connection a consumer was seen to be the one it was."""
 
     # --- in the keeper's thread ---
 
-    async def renew(
-        self, held: Sequence[JetStreamDelivery], *, standing: bool
-    ) -> list[JetStreamDelivery]:
-        """Send a sign of life for each; those that the server has heard of.
-
-        ``standing``: the handlers' loop stands, so that it does not hear what the server says.
-        """
+    async def renew(self, held: Sequence[JetStreamDelivery]) -> list[JetStreamDelivery]:
+        """Send a sign of life for each; those that the server has heard of."""
         if not await self._connected():
             return []
-        if standing:
-            self._known.clear()
-        await self._look_at({one.consumer for one in held})
-        epoch, sent_for, commands = self._client.epoch, [], []
+        same = await self._same({one.consumer for one in held})
+        sent_for, commands = [], []
         for one in held:
-            sign = one.sign_of_life() if self._known.get(one.consumer) == epoch else None
+            sign = one.sign_of_life() if one.consumer in same else None
             if sign is not None:
                 commands.append(_published(*sign))
                 sent_for.append(one)
@@ -87,13 +78,16 @@ class LeaseLine:
         self._loop = asyncio.get_running_loop()
         return True
 
-    async def _look_at(self, consumers: Iterable[ConsumerRef]) -> None:
+    async def _same(self, consumers: set[ConsumerRef]) -> set[ConsumerRef]:
+        """Which of them are the ones they were, over the present connection."""
         epoch = self._client.epoch
-        unknown = [one for one in consumers if self._known.get(one) != epoch]
-        verdicts = await asyncio.gather(*(look_up(self._client, one) for one in unknown))
-        for consumer, verdict in zip(unknown, verdicts, strict=True):
-            if verdict.ok:
-                self._known[consumer] = epoch
+        looking = {one: asyncio.ensure_future(look_up(self._client, one)) for one in consumers}
+        _, slow = await asyncio.wait(looking.values(), timeout=_ANSWER_WITHIN)
+        for task in slow:
+            task.cancel()
+        if self._client.epoch != epoch:
+            return set()
+        return {one for one, task in looking.items() if task not in slow and task.result().ok}
 
     # --- from any thread ---
 

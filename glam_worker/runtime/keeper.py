@@ -23,7 +23,7 @@ _log = logging.getLogger("glam_worker.lease")
 class Line(Protocol):
     """A way to the server that does not need the handlers' event loop."""
 
-    async def renew(self, held: Sequence[Any], *, standing: bool) -> Sequence[Any]:
+    async def renew(self, held: Sequence[Any]) -> Sequence[Any]:
         """Send a sign of life for each of ``held``; those that the server has heard of."""
 
     async def close(self) -> None:
@@ -118,7 +118,7 @@ class LeaseKeeper:
         if not late:
             return
         every = [one for _, held in late for one in held]
-        heard = set(await self._line.renew(every, standing=self._watch.standing))
+        heard = set(await self._line.renew(every))
         for lease, held in late:
             renewed = [one for one in held if one in heard]
             for one in renewed:

@@ -151,7 +151,7 @@ async def test_what_the_keeper_cannot_renew_the_loop_renews(
     assert (runs, delivered) == ([1], 1)
 
 
-async def no_renewals(*_args: object, standing: bool) -> list[Any]:
+async def no_renewals(*_args: object) -> list[Any]:
     """As a line that has no connection."""
     return []
 
