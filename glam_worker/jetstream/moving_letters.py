@@ -7,8 +7,10 @@ had not recorded is found again by its message id.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +20,7 @@ from glam_shared.messaging.acked_publisher import Message
 from glam_shared.messaging.broker_errors import ApiError, NotFound
 from glam_shared.messaging.headers import NATS_MSG_ID
 from glam_shared.messaging.wire import read_headers
+from glam_shared.wording import counted
 from glam_worker.errors import TopologyError
 from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.consumers import nanoseconds
@@ -28,6 +31,12 @@ from glam_worker.topology.specs import DLQ_SUBJECTS, PLACEHOLDER, StreamSpec
 BATCH = 256
 """Letters that are published before it is recorded that they were."""
 _BATCH_BYTES = 8 << 20
+_TELLING = 2.0
+"""Seconds between two signs of progress."""
+_READERS = 16
+"""Requests under way at a time: each waits for the server, not for the others."""
+_WINDOW = 512
+"""Sequences that are looked at together, where letters are dense; more where they are not."""
 _EVERYTHING = DLQ_SUBJECTS[0]
 
 
@@ -49,11 +58,13 @@ class LetterMove:
         """Move; the number of letters copied. Raises TopologyError and BrokerError."""
         record = await self._record(source)
         await self._switch(source, target)
-        copied = 0
+        copied, told = 0, time.monotonic()
         async for batch in self._batches(record):
             record = await self._copy(batch, record, target.name)
             copied += len(batch)
-            said(f"{copied} letters copied")
+            if time.monotonic() - told > _TELLING:
+                said(f"{counted(copied, 'letter')} copied")
+                told = time.monotonic()
         await self._keep(replace(record, done=True))
         return copied
 
@@ -120,14 +131,32 @@ class LetterMove:
             yield _letter(record, found)
 
     async def _messages(self, stream: str, first: int) -> AsyncIterator[dict[str, Any]]:
-        while True:
+        """Every letter in order; what comes while it reads is not among them."""
+        last = int((await self._info(stream))["state"]["last_seq"])
+        width = _WINDOW
+        while first <= last:
+            part = -(-width // _READERS)
+            starts = range(first, first + width, part)
+            parts = await asyncio.gather(*(self._part(stream, one, one + part) for one in starts))
+            found = [message for several in parts for message in several]
+            for message in found:
+                yield message
+            first = starts[-1] + part
+            width = width * 2 if len(found) < BATCH else _WINDOW
+
+    async def _part(self, stream: str, first: int, end: int) -> list[dict[str, Any]]:
+        """The letters of some sequences; the server answers with the next one there is."""
+        found = []
+        while first < end:
             request = {"seq": first, "next_by_subj": _EVERYTHING}
             try:
                 answer = await self._client.api(f"STREAM.MSG.GET.{stream}", request)
             except NotFound:
-                return
-            yield answer["message"]
+                break
             first = int(answer["message"]["seq"]) + 1
+            if first <= end:
+                found.append(answer["message"])
+        return found
 
     async def _copy(
         self, batch: list[_Letter], record: LettersRecord, target: str
