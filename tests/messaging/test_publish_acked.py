@@ -89,7 +89,7 @@ async def test_full_stream(client: JetStreamClient) -> None:
         await client.publish_acked("full.a", b"2", {}, msg_id="2")
 
     assert 10077 == refused.value.err_code
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 20.0  # its budget is 30 s
 
 
 async def test_message_larger_than_the_stream_allows(client: JetStreamClient) -> None:
@@ -110,7 +110,7 @@ async def test_no_stream(client: JetStreamClient) -> None:
     with pytest.raises(PublishFailed, match="not known to be stored after") as failed:
         await client.publish_acked("nobody.a", b"1", {}, msg_id="lost", budget=0.5)
 
-    assert 0.4 < time.monotonic() - began < 3.0
+    assert 0.4 < time.monotonic() - began < 20.0  # without the budget: 30 s
     assert isinstance(failed.value.__cause__, NobodyListens)
     assert ("nobody.a", "lost") == (failed.value.subject, failed.value.msg_id)
 
@@ -139,7 +139,7 @@ async def test_denied(start_server: StartServer, connect: Connect) -> None:
 
     with pytest.raises(PermissionDenied, match=r"publish to cmd\.Secret"):
         await client.publish_acked("cmd.Secret", b"1", {}, msg_id="1")
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 20.0  # its budget is 30 s
 
 
 @pytest.mark.parametrize("subject", ["evt.a b", "evt.a\r\nPING", ""])

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from glam_shared.messaging import EventPublisher, JetStreamClient
 
-WITHIN = 20.0
+WITHIN = 45.0
 SUBJECT = "evt.job.wanted.v1"
 
 _MODULE = """
