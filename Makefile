@@ -45,6 +45,10 @@ test-faults: $(VENV)/.dev ## Run the long tests: fault rows, chaos, browser (ARG
 chaos: $(VENV)/.dev ## Break things at random under load (MINUTES=5 SEED=7) and count what was lost
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.dev ## Keep a worker at a steady rate (MINUTES=30) and see whether what it uses grows
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
 .PHONY: nightly
 nightly: $(VENV)/.dev ## Try ten thousand orders of faults against the decisions of the runtime
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/properties --timeout=0 $(ARGS)

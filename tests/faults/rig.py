@@ -65,7 +65,12 @@ class Rig:
         return await self._ending.enter_async_context(Proxy(server.port))
 
     def worker(
-        self, *flags: str, servers: Iterable[str] = (), out: Path | None = None, **env: Any
+        self,
+        *flags: str,
+        servers: Iterable[str] = (),
+        modules: tuple[str, ...] = (jobs.__name__,),
+        out: Path | None = None,
+        **env: Any,
     ) -> WorkerProcess:
         """A started worker process; ``env`` are its variables."""
         defaults = {
@@ -75,7 +80,7 @@ class Rig:
         }
         named = ",".join(servers or self.servers)
         given = defaults | {name: str(value) for name, value in env.items()}
-        worker = WorkerProcess(self.folder, named, given, *flags, out=out)
+        worker = WorkerProcess(self.folder, named, given, *flags, modules=modules, out=out)
         self._ending.callback(worker.end)
         return worker
 
