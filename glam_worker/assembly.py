@@ -97,7 +97,6 @@ class Assembly:
             Executor(surroundings, threads, self._claims(handler)),
             self._settler(handler, consumers, ledger, facts),
             self._suspects(handler, credit, ledger, facts),
-            self.isolation.gate,
             facts,
             handler.options.timeout,
         )

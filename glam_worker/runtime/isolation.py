@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from glam_worker.declare.retry import Settlement
-from glam_worker.runtime.gate import Gate
+from glam_worker.runtime.gate import Gate, Stoppable
 from glam_worker.runtime.protocols import Delivery
 from glam_worker.runtime.strikes import Strikes
 
@@ -47,10 +47,11 @@ class Isolation:
         self.strikes.close()
 
 
-class Host(Protocol):
+class Host(Stoppable, Protocol):
     """The pipeline that holds the suspects."""
 
     ack_wait: float
+    held: dict[Delivery, None]
     wants_more: Callable[[], None]
 
     @property

@@ -10,30 +10,18 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
-from glam_worker.declare.outcomes import DONE, Invalid, Outcome
+from glam_worker.declare.outcomes import DONE, Invalid
 from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.credits import Credits
 from glam_worker.runtime.executor import Executor
-from glam_worker.runtime.gate import Gate
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
-from glam_worker.runtime.run import Run
-from glam_worker.runtime.runs import Begun, Runs, calmed
+from glam_worker.runtime.runs import Begun, Runs, Step, calmed
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.suspects import Suspects
 
 _TURN = 0.01
 """Seconds that a slot works before the event loop gets a turn: sockets are read in between."""
-
-
-class _Step(NamedTuple):
-    """What a delivery that was not acked at once has come to."""
-
-    started: float
-    run: Run | None
-    """None for an event that could not be read."""
-    got: Outcome | Begun
 
 
 class Pipeline:
@@ -44,7 +32,7 @@ class Pipeline:
     * ``drain`` and ``abort``: the end of what runs;
     * ``pause`` and ``resume``: a suspect runs alone (see ``Gate``).
 
-    A delivery that is not the first of its carrier goes a way of its own: see ``Suspects``.
+    A delivery that is not the first of its carrier has a way of its own: see ``Suspects``.
     """
 
     def __init__(
@@ -54,7 +42,6 @@ class Pipeline:
         executor: Executor,
         settler: Settler,
         suspects: Suspects,
-        gate: Gate,
         facts: dict[Way, WayFacts],
         timeout: float,
     ) -> None:
@@ -71,9 +58,7 @@ class Pipeline:
         self.closed = False
         """Whether nothing starts any more."""
         self.suspects = suspects
-        suspects.host = self
-        self._gate = gate
-        gate.join(self)
+        suspects.join(self)
         self._executor = executor
         self._settler = settler
         self._facts = facts
@@ -82,7 +67,8 @@ class Pipeline:
         self._waiting: dict[Way, deque[Delivery]] = {"main": deque(), "lane": deque()}
         self._last: Way = "lane"
         self._starting = 0
-        self._shut = False
+        self.shut = False
+        """Whether nothing starts: for good, or while a suspect runs alone."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
@@ -103,17 +89,10 @@ class Pipeline:
         return self._runs.overstay
 
     @property
-    def paused(self) -> bool:
-        """Whether nothing starts: for good, or while a suspect runs alone."""
-        return self._shut
-
-    @property
     def waiting(self) -> int:
         """Deliveries that arrived and did not start."""
         queued = len(self._waiting["main"]) + len(self._waiting["lane"])
         return queued + self.suspects.waiting
-
-    # --- from arrival to a slot ---
 
     def offer(self, delivery: Delivery) -> None:
         """Take a delivery in: it starts as soon as a slot is free."""
@@ -134,8 +113,8 @@ class Pipeline:
 
     def _start_slots(self) -> None:
         """Start as many slots as there is work for: one, where runs end without waiting."""
-        if self._shut:
-            self._gate.run_ended()
+        if self.shut:
+            self.suspects.run_ended()
             return
         free = self.concurrency - self._runs.busy
         queued = len(self._waiting["main"]) + len(self._waiting["lane"])
@@ -178,7 +157,7 @@ class Pipeline:
 
     def _next(self, now: float) -> Delivery | None:
         """The next delivery to start, the two ways in turn."""
-        if self._runs.busy >= self.concurrency or self._shut:
+        if self._runs.busy >= self.concurrency or self.shut:
             return None
         other: Way = "lane" if self._last == "main" else "main"
         way = other if self._waiting[other] else self._last
@@ -191,8 +170,6 @@ class Pipeline:
             self.lapse(delivery)
         return None
 
-    # --- the run ---
-
     async def work(self, delivery: Delivery, task: asyncio.Task[None]) -> bool:
         """Run and settle one delivery; whether the slot may take another one."""
         if not self._executor.takes(delivery):
@@ -202,19 +179,19 @@ class Pipeline:
         step = self._step(delivery, task, time.monotonic())
         return step is None or await self._rest(delivery, step, task)
 
-    def _step(self, delivery: Delivery, task: asyncio.Task[None], started: float) -> _Step | None:
+    def _step(self, delivery: Delivery, task: asyncio.Task[None], started: float) -> Step | None:
         """Decode it and run it up to its first wait; None if there was none, and it is acked."""
         read = self._executor.decode(delivery, started)
         if isinstance(read, Invalid):
-            return _Step(started, None, read)
+            return Step(started, None, read)
         got = self._runs.begin(read)
         if got is DONE and delivery.first and not task.cancelling() and delivery.ack():
             self._release(delivery)
             self._facts[delivery.way].acked(delivery, read, started, time.monotonic())
             return None
-        return _Step(started, read, got)
+        return Step(started, read, got)
 
-    async def _rest(self, delivery: Delivery, step: _Step, task: asyncio.Task[None]) -> bool:
+    async def _rest(self, delivery: Delivery, step: Step, task: asyncio.Task[None]) -> bool:
         """See the run to its end, and settle; whether the slot may take another one."""
         started, run, got = step
         waited = isinstance(got, Begun)
@@ -231,7 +208,9 @@ class Pipeline:
             return not waited
         self._start_slots()
         settlement = await self._settler.settle(delivery, settlement, run)
-        self._finished(delivery, run, settlement, Took(started, ended))
+        self._release(delivery)
+        took = Took(started, ended)
+        self._facts[delivery.way].settled(delivery, run, settlement, took)
         return False
 
     async def _begun(self, delivery: Delivery) -> bool:
@@ -251,14 +230,9 @@ class Pipeline:
     async def settle_unrun(self, delivery: Delivery, settlement: Settlement) -> Settlement:
         """Settle without a run; what was really done."""
         settlement = await self._settler.settle(delivery, settlement, None)
-        self._finished(delivery, None, settlement, None)
-        return settlement
-
-    def _finished(
-        self, delivery: Delivery, run: Run | None, settlement: Settlement, took: Took | None
-    ) -> None:
         self._release(delivery)
-        self._facts[delivery.way].settled(delivery, run, settlement, took)
+        self._facts[delivery.way].settled(delivery, None, settlement, None)
+        return settlement
 
     def _release(self, delivery: Delivery) -> None:
         """The delivery is out of our hands: its lease and its credit end."""
@@ -270,8 +244,6 @@ class Pipeline:
         self.credits.settled(delivery.way, delivery.size)
         if not self.held:
             self._idle.set()
-
-    # --- what does not start ---
 
     def lapsed(self, delivery: Delivery) -> bool:
         """Whether the delivery may be another worker's by now."""
@@ -285,27 +257,27 @@ class Pipeline:
     def give_back(self, delivery: Delivery) -> None:
         """Let another worker have the delivery, now."""
         delivery.hand_back()
-        self._finished(delivery, None, HandBack(), None)
+        self._release(delivery)
+        self._facts[delivery.way].settled(delivery, None, HandBack(), None)
 
     def drop(self, way: Way) -> None:
         """Forget what waits on ``way``: the connection it came from is gone."""
-        waiting = self._waiting[way]
-        while waiting:
+        while waiting := self._waiting[way]:
             self.lapse(waiting.popleft())
         self.suspects.drop(way)
 
     def pause(self) -> None:
         """Start nothing for now."""
-        self._shut = True
+        self.shut = True
 
     def resume(self) -> None:
         """Start again, unless it is the end."""
-        self._shut = self.closed
+        self.shut = self.closed
         self._start_slots()
 
     def quiet(self) -> None:
         """Start nothing from now on."""
-        self.closed = self._shut = True
+        self.closed = self.shut = True
 
     def hand_back_waiting(self) -> None:
         """Give back what did not start."""
@@ -313,8 +285,6 @@ class Pipeline:
             while waiting:
                 self.give_back(waiting.popleft())
         self.suspects.hand_back()
-
-    # --- the end ---
 
     async def drain(self) -> None:
         """Return when nothing is held any more."""

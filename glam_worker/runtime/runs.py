@@ -24,6 +24,15 @@ class Begun(NamedTuple):
     context: Context
 
 
+class Step(NamedTuple):
+    """What a delivery that was not acked at once has come to."""
+
+    started: float
+    run: Run | None
+    """None for an event that could not be read."""
+    got: Outcome | Begun
+
+
 class Runs:
     """Calls the handler in the task of a slot, and tells what the call meant.
 

@@ -56,7 +56,7 @@ class Suspects:
     def __init__(
         self, ledger: Ledger, isolation: Isolation, rules: Rules, facts: dict[Way, WayFacts]
     ) -> None:
-        self.host: Host
+        self._host: Host
         self._ledger = ledger
         self._isolation = isolation
         self._rules = rules
@@ -80,6 +80,15 @@ class Suspects:
         """Suspects that did not start and are not in the queue for a slot."""
         return len(self._following)
 
+    def join(self, host: Host) -> None:
+        """Work for this pipeline."""
+        self._host = host
+        self._isolation.gate.join(host)
+
+    def run_ended(self) -> None:
+        """A run ended while nothing starts: a suspect may be alone by now."""
+        self._isolation.gate.run_ended()
+
     def take(self, delivery: Delivery, pause: float = 0.0) -> None:
         """Find out what is known of it, after ``pause`` seconds."""
         self._cases[delivery] = _Case(pause=pause)
@@ -97,12 +106,12 @@ class Suspects:
             if verdict is not None:
                 await self._carry_out(delivery, verdict)
         except BaseException:
-            if self._following.get(delivery) is asyncio.current_task():
-                self._leave(delivery)
-                self.host.lapse(delivery)
+            self._leave(delivery)
+            if delivery in self._host.held:
+                self._host.lapse(delivery)
             raise
         finally:
-            self.host.wants_more()
+            self._host.wants_more()
 
     async def _verdict(self, delivery: Delivery, pause: float) -> Verdict | None:
         """What is done about it; None if that is not for us to say any more."""
@@ -118,8 +127,8 @@ class Suspects:
                     return None
             else:
                 break
-        if self.host.lapsed(delivery):
-            self.host.lapse(delivery)
+        if self._host.lapsed(delivery):
+            self._host.lapse(delivery)
             return None
         self._cases[delivery].record = record
         now = self._isolation.now()
@@ -139,7 +148,7 @@ class Suspects:
     async def _may_wait(self, delivery: Delivery) -> bool:
         """Whether it may hold its credit for long; else it is handed back."""
         if delivery not in self._stuck and len(self._stuck) >= self._rules.most:
-            await self._settle(delivery, HandBack(self.host.ack_wait))
+            await self._settle(delivery, HandBack(self._host.ack_wait))
             return False
         self._stuck.add(delivery)
         return True
@@ -153,7 +162,7 @@ class Suspects:
             await self._alone(delivery)
         else:
             self._leave(delivery)
-            self.host.admit(delivery)
+            self._host.admit(delivery)
 
     async def _alone(self, delivery: Delivery) -> None:
         if not await self._may_wait(delivery):
@@ -161,7 +170,7 @@ class Suspects:
         try:
             turn = await self._isolation.gate.enter(self._rules.timeout + _AFTER_TIMEOUT)
         except NotAlone:
-            await self._settle(delivery, HandBack(self.host.ack_wait))
+            await self._settle(delivery, HandBack(self._host.ack_wait))
             return
         case = self._cases[delivery]
         case.turn = turn
@@ -170,14 +179,14 @@ class Suspects:
         assert task is not None  # noqa: S101 - it was made in `take`
         self._facts[delivery.way].alone(delivery, len(case.record.starts))
         try:
-            await self.host.work(delivery, task)
+            await self._host.work(delivery, task)
         finally:
             turn.end()
 
     async def _settle(self, delivery: Delivery, settlement: Settlement) -> None:
         record = self._cases[delivery].record
         self._leave(delivery)
-        done = await self.host.settle_unrun(delivery, settlement)
+        done = await self._host.settle_unrun(delivery, settlement)
         if record != NOTHING and not isinstance(done, HandBack):
             strikes = self._isolation.strikes
             await strikes.make(self._ledger, delivery.carrier, record, forgotten)
@@ -199,7 +208,7 @@ class Suspects:
             self._trouble(delivery, error)
             self._not_begun(delivery, case, start)
             return False
-        if case.dropped or self.host.closed or self.host.lapsed(delivery):
+        if case.dropped or self._host.closed or self._host.lapsed(delivery):
             self._not_begun(delivery, case, start)
             return False
         self._problem = None
@@ -211,10 +220,10 @@ class Suspects:
         self._isolation.strikes.owe(self._ledger, delivery.carrier, partial(_ended, start))
         if case.turn is not None:
             case.turn.end()
-        if case.dropped or self.host.lapsed(delivery):
-            self.host.lapse(delivery)
-        elif self.host.closed:
-            self.host.give_back(delivery)
+        if case.dropped or self._host.lapsed(delivery):
+            self._host.lapse(delivery)
+        elif self._host.closed:
+            self._host.give_back(delivery)
         else:
             self.take(delivery, _longer(case.pause))
 
@@ -240,13 +249,13 @@ class Suspects:
             if delivery.way == way:
                 case.dropped = True
                 if self._stopped_following(delivery):
-                    self.host.lapse(delivery)
+                    self._host.lapse(delivery)
 
     def hand_back(self) -> None:
         """Give back what did not start."""
         for delivery in list(self._following):
             if self._stopped_following(delivery):
-                self.host.give_back(delivery)
+                self._host.give_back(delivery)
 
     def strike(self) -> None:
         """Strike out what runs on although the worker ends: its process did not die in it."""

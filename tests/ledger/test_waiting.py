@@ -225,7 +225,7 @@ async def test_a_suspect_that_runs_alone_waits_for_what_runs(worker: WorkerFacto
             await new.publish(OTHER, Order(number=0))
             await new.until(lambda: mails.busy)
             await resume(new)
-            await new.until(lambda: mails.paused and places.suspects.waiting)
+            await new.until(lambda: mails.shut and places.suspects.waiting)
             later = await new.publish(OTHER, Order(number=1))
             await new.until(lambda: mails.waiting)
             goes_on.set()

@@ -87,7 +87,6 @@ class Simulated:
                 handler.options.retry, stores, Letters(stores), stores, facts, broker.server_time
             ),
             Suspects(stores, self.isolation, rules, facts),
-            self.isolation.gate,
             facts,
             TIMEOUT,
         )
