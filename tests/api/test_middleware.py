@@ -679,7 +679,7 @@ async def test_a_real_server_keeps_requests_apart(app: FastAPI, serving: Any, li
         answer = await client.get(f"/{name}", headers={"X-Correlation-ID": name})
         assert name == answer.json() == answer.headers["X-Correlation-ID"]
 
-    async with serving(app) as port, httpx.AsyncClient() as client:
+    async with serving(app) as port, httpx.AsyncClient(timeout=45.0) as client:
         client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
         await asyncio.gather(*(ask(client, f"c{number}") for number in range(200)))
 
