@@ -10,6 +10,7 @@ from glam_worker.cli import (
     apply,
     check,
     config,
+    console,
     dev,
     doctor,
     pause,
@@ -82,6 +83,7 @@ app.command("status", rich_help_panel=OPERATE)(status.status)
 app.command("top", rich_help_panel=OPERATE)(top.top)
 app.command("pause", rich_help_panel=OPERATE)(pause.pause)
 app.command("resume", rich_help_panel=OPERATE)(pause.resume)
+app.command("console", rich_help_panel=OPERATE)(console.console)
 app.add_typer(dlq, rich_help_panel=OPERATE)
 app.command("config", rich_help_panel=LOOK)(config.config)
 app.command("version", rich_help_panel=LOOK)(version.version)

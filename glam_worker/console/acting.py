@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Annotated, Any
 
@@ -73,7 +73,7 @@ async def _drop(session: Session, chosen: Chosen, progress: Progress) -> None:
         await drop_letters(session.client, found, stores, progress)
 
 
-async def _letters(session: Session, chosen: Chosen) -> AsyncIterator[StoredLetter]:
+async def _letters(session: Session, chosen: Chosen) -> AsyncGenerator[StoredLetter, None]:
     if chosen.letter:
         yield await find_letter(session.client, chosen.letter)
         return
@@ -84,7 +84,7 @@ async def _letters(session: Session, chosen: Chosen) -> AsyncIterator[StoredLett
             yield letter
 
 
-async def _heads(session: Session, chosen: Chosen) -> AsyncIterator[LetterHead]:
+async def _heads(session: Session, chosen: Chosen) -> AsyncGenerator[LetterHead, None]:
     if chosen.letter:
         yield head_of_letter(await find_letter(session.client, chosen.letter))
         return

@@ -52,7 +52,7 @@ def console_app(session: Session) -> FastAPI:
 async def _guarded(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
-    """Nobody comes by without a right to; the page itself holds no secret, and asks for the token."""
+    """Nobody comes by without a right to; the page itself holds no secret."""
     access = reading.session_of(request).access
     authorization = request.headers.get("Authorization")
     acts = request.method not in _READS

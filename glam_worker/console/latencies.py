@@ -45,7 +45,9 @@ class Latencies:
             for owner, buckets in told.items():
                 ran.setdefault(owner, Counter()).update(self._since(url, owner, buckets))
             self._before[url] = told
-        return {owner: Quantiles(quantile(ran[owner], 0.5), quantile(ran[owner], 0.99)) for owner in ran}
+        return {
+            owner: Quantiles(quantile(ran[owner], 0.5), quantile(ran[owner], 0.99)) for owner in ran
+        }
 
     async def _scraped(self, url: str) -> tuple[str, dict[Owner, Buckets]]:
         try:

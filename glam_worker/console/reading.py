@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from glam_shared.messaging.headers import many_lines
 from glam_worker.console.session import Session
 from glam_worker.errors import NotThereError
 from glam_worker.operate.describing import described_group, described_head, described_letter
@@ -138,7 +139,8 @@ async def letter(request: Request, letter_id: str) -> dict[str, Any]:
     """All there is of one letter."""
     found = await find_letter(session_of(request).client, letter_id)
     record = found.record
-    return described_letter(found, record, group_of(record))
+    told = described_letter(found, record, group_of(record))
+    return told | {"traceback": many_lines(record.traceback)}
 
 
 @router.get("/jobs/{number}")

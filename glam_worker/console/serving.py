@@ -43,6 +43,7 @@ async def serve(session: Session, listener: socket.socket) -> None:
         console_app(session),
         log_config=None,
         access_log=False,
+        log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )

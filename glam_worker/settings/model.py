@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -141,6 +142,8 @@ class Settings(ConnectionSettings):
     """Least level that is logged."""
     log_format: Literal["json", "text"] = "json"
     """Lines for machines or for people."""
+    console_token: SecretStr | None = None
+    """Token of 32 bytes or more that lets people act in the console. Default: nobody can."""
     failpoint: Failpoint | None = None
     """For tests of crashes: where the process kills itself, and at which time it gets there."""
 

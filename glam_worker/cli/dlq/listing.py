@@ -96,7 +96,7 @@ def _warn(stores: tuple[LetterStore, ...], settings: Settings) -> None:
 
 
 def _print_groups(whole: Grouped, stores: tuple[LetterStore, ...], *, as_json: bool) -> None:
-    from glam_worker.cli.dlq.describing import described_group, described_store  # noqa: PLC0415
+    from glam_worker.operate.describing import described_group, described_store  # noqa: PLC0415
 
     if as_json:
         document(
@@ -138,7 +138,7 @@ async def _print_all(
     found: AsyncIterator[LetterHead], stores: tuple[LetterStore, ...], *, as_json: bool
 ) -> int:
     """Print as they come: there may be very many. How many there were."""
-    from glam_worker.cli.dlq.describing import described_head, described_store  # noqa: PLC0415
+    from glam_worker.operate.describing import described_head, described_store  # noqa: PLC0415
 
     described = (described_head(head) async for head in found)
     if as_json:

@@ -38,7 +38,7 @@ def show(letter: Letter, servers: Servers = None, as_json: Json = False) -> None
 async def _show(settings: Settings, letter_id: str, *, as_json: bool) -> None:
     from glam_shared.messaging import JetStreamClient  # noqa: PLC0415 - loads the client
     from glam_worker.cli.connecting import connected  # noqa: PLC0415
-    from glam_worker.cli.dlq.describing import described_letter  # noqa: PLC0415
+    from glam_worker.operate.describing import described_letter  # noqa: PLC0415
     from glam_worker.operate.letter_head import group_of  # noqa: PLC0415
     from glam_worker.operate.letters import find_letter  # noqa: PLC0415
 
@@ -104,7 +104,7 @@ def _traceback(record: DeadLetter) -> list[str]:
 
 
 def _payload(letter: StoredLetter, record: DeadLetter) -> list[str]:
-    from glam_worker.cli.dlq.describing import moment, read_json  # noqa: PLC0415
+    from glam_worker.operate.describing import moment, read_json  # noqa: PLC0415
 
     if record.reference is not None:
         kept = record.reference.kept_until

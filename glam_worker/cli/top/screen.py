@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glam_worker.cli.dlq.describing import moment
+from glam_worker.operate.describing import moment
 from glam_worker.cli.printing import visible
 from glam_worker.cli.status_view import duration, headline, remarks, state_of
 from glam_worker.operate.letter_groups import LetterGroup

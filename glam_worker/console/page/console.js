@@ -21,7 +21,7 @@ function el(name, attributes = {}, ...children) {
 
 function table(caption, columns, rows) {
   return el("table", {},
-    el("caption", {}, caption),
+    caption && el("caption", {}, caption),
     el("thead", {}, el("tr", {}, columns.map(([title, n]) => el("th", { class: n && "n", scope: "col" }, title)))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, at) =>
       el("td", { class: columns[at][1] && "n", "data-label": columns[at][0] }, el("span", {}, cell)))))));
@@ -135,8 +135,7 @@ async function handlersPage(told) {
   return [
     ...told.notes.map((note) => el("p", { class: "warn" }, note)),
     rows.length ? table("Handlers", columns, rows) : el("p", {}, "No worker has run here yet."),
-    el("h3", {}, "Streams"),
-    table("", [["Stream"], ["Messages", true], ["MiB", true], ["Trouble"]], told.streams.map((one) => [
+    table("Streams", [["Stream"], ["Messages", true], ["MiB", true], ["Trouble"]], told.streams.map((one) => [
       one.name, number(one.messages), (one.bytes / 1048576).toFixed(1), one.trouble.join("; ") || "none"])),
   ];
 }
@@ -186,11 +185,11 @@ function chart(title, samples, keys, text) {
   const line = (key) => known.filter((sample) => sample[key] != null)
     .map((sample, at) => `${at ? "L" : "M"}${x(sample.at).toFixed(1)} ${(104 - (sample[key] / most) * 96).toFixed(1)}`).join("");
   const now = last ? keys.map((key) => text(last[key])).join(" · ") : "–";
-  const label = `${title} over the last hour: now ${now}, at most ${text(most)}`;
+  const label = `${title} over the last hour: now ${now}, at most ${text(known.length ? most : null)}`;
   return el("figure", { class: "card" },
     el("figcaption", {}, el("strong", {}, title), `now ${now}, most ${text(known.length ? most : null)}`),
     el("svg", { svg: true, class: "chart", viewBox: "0 0 600 112", preserveAspectRatio: "none", role: "img", "aria-label": label },
-      keys.map((key, at) => el("path", { svg: true, d: line(key) || "M0 0", class: at ? "second" : "first" }))));
+      keys.map((key, at) => el("path", { svg: true, d: line(key) && `${line(key)}h0`, class: at ? "second" : "first" }))));
 }
 
 async function lettersPage(told, handler) {

@@ -9,20 +9,11 @@ import pytest
 import typer
 
 from glam_worker.cli.app import app
-from tests.docs.pages import ALL, DOCS, blocks_of, name_of, words_of
+from tests.docs.pages import ALL, blocks_of, name_of
 
 
 def _commands() -> set[str]:
     return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-
-
-def test_the_page_of_what_is_missing_names_no_command_that_exists() -> None:
-    """Who builds a command takes it off that page, and describes it where it belongs."""
-    text = (DOCS / "status.md").read_text()
-    listed = text.partition("## Commands that do not exist yet\n")[2].strip().partition("\n")[0]
-
-    assert words_of(listed)
-    assert set() == set(words_of(listed)) & _commands()
 
 
 @pytest.mark.parametrize("page", ALL, ids=name_of)
