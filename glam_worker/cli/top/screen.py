@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glam_worker.operate.describing import moment
 from glam_worker.cli.printing import visible
 from glam_worker.cli.status_view import duration, headline, remarks, state_of
+from glam_worker.operate.describing import moment
 from glam_worker.operate.letter_groups import LetterGroup
 from glam_worker.operate.rates import Rates
 from glam_worker.operate.status import HandlerStatus, Status
