@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from glam_shared.messaging.dead_letter import DeadLetter
@@ -16,7 +17,7 @@ class Letter:
     """The letter's own: ``dlq.`` and the rest of the event's."""
     body: bytes
     """The event's bytes, untouched."""
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     """All of them; ``about`` reads the runtime's own."""
     about: DeadLetter
     """What the headers say: reason, handler, attempts, error, the origin and more."""

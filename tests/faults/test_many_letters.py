@@ -1,0 +1,122 @@
+"""Very many dead letters: replayed over a kill, and listed in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from glam_shared.messaging import JetStreamClient
+from glam_worker.testing import Registry, WorkerFactory
+from tests.cli.command import COMMAND, environment
+from tests.faults.waiting import until
+from tests.operate.letter_writing import Letters, letter
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(580)]
+
+REPLAYED = 10_000
+LISTED = 100_000
+HANDLERS = tuple(f"handler{number}" for number in range(10))
+
+
+class Order(BaseModel):
+    id: int
+
+
+@pytest.fixture
+async def client(nats_url: str) -> AsyncIterator[JetStreamClient]:
+    async with JetStreamClient() as client:
+        await client.connect(nats_url)
+        yield client
+
+
+def dlq(nats_url: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, "dlq", *arguments, "--servers", nats_url],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def test_a_replay_that_is_killed_half_way_and_repeated_runs_each_event_once(
+    nats_url: str, client: JetStreamClient, worker: WorkerFactory
+) -> None:
+    """
+    Ten thousand letters of ten handlers: the command is killed twice and stopped once in between;
+    in the end each event was run once, by its own handler, and no letter is left.
+    """
+    letters = await Letters(client).created()
+    ran: Counter[tuple[str, int]] = Counter()
+    registry = Registry()
+    for name in HANDLERS:
+        _declare(registry, name, ran)
+    await worker(registry, service="shop")
+    await letters.write_many(
+        letter(number, handler=HANDLERS[number % 10], message=f"kind {number % 10}")
+        for number in range(REPLAYED)
+    )
+
+    for part, ending in ((2, signal.SIGKILL), (4, signal.SIGINT), (7, signal.SIGKILL)):
+        command = dlq(nats_url, "replay", "--all", "--yes", "--rate", "100000/s")
+        await until(lambda: sum(ran.values()) > REPLAYED * part // 10, "a part", within=240)  # noqa: B023
+        command.send_signal(ending)
+        command.communicate(timeout=120)
+    last = dlq(nats_url, "replay", "--all", "--yes", "--rate", "100000/s")
+    said, problems = last.communicate(timeout=400)
+
+    assert last.returncode == 0, problems
+    assert 0 == await letters.count(), said
+    await until(lambda: len(ran) == REPLAYED, "every event", within=60)
+    assert {1} == set(ran.values())
+    assert {(HANDLERS[number % 10], number) for number in range(REPLAYED)} == set(ran)
+
+
+def _declare(registry: Registry, name: str, ran: Counter[tuple[str, int]]) -> None:
+    async def handle(order: Order) -> None:
+        ran[name, order.id] += 1
+
+    registry.on("evt.order.placed.v1", Order, name=name)(handle)
+
+
+async def test_a_hundred_thousand_letters_are_listed_in_bounded_memory(
+    nats_url: str, client: JetStreamClient, tmp_path: Path
+) -> None:
+    """
+    The grouped list takes seconds, and no more memory than the program itself.
+    """
+    letters = await Letters(client).created()
+    trace = "Traceback (most recent call last):\n" + '  File "handlers.py", line 7\n' * 60
+    await letters.write_many(
+        letter(number, handler=HANDLERS[number % 10], message=f"no {number}", traceback=trace)
+        for number in range(LISTED)
+    )
+    out = tmp_path / "listed.json"
+    begun = time.monotonic()
+    with out.open("w") as file:
+        command = subprocess.Popen(
+            [*COMMAND, "dlq", "list", "--json", "--servers", nats_url],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+        )
+        _, code, usage = await asyncio.to_thread(os.wait4, command.pid, 0)
+    taken = time.monotonic() - begun
+
+    told = json.loads(out.read_text())
+    assert 0 == code
+    assert (LISTED, 10, 0) == (told["letters"], len(told["groups"]), told["others"])
+    assert {LISTED // 10} == {group["count"] for group in told["groups"]}
+    assert usage.ru_maxrss < 150_000, "KiB"
+    assert usage.ru_utime + usage.ru_stime < 20, f"it took {taken:.1f} s"
