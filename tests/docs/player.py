@@ -29,7 +29,7 @@ from tests.cli.command import environment
 from tests.dev.waiting import until
 from tests.docs.pages import ROOT, Block
 
-WITHIN = 30.0
+WITHIN = 60.0
 _GOES_ON = re.compile(r"\bglam-worker (dev|run)\b(?!.*--help)")
 _WORKS = "working "
 _SET_UP = re.compile(r"^(make|pip|docker|python3 -m venv|\. \.venv|cd|mkdir) ?")
