@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.assembly import Assembly, HandlerWork
@@ -25,7 +25,9 @@ from glam_worker.topology.standing import Standing, standing_of
 _log = logging.getLogger("glam_worker.topology")
 
 PERIOD = 30.0
-"""Seconds between two looks at the server."""
+"""Seconds between two looks at the server, more or less: workers do not look all at once."""
+_AT_A_TIME = 32
+"""Durables that are asked for at a time."""
 _TELLING = 1.0
 """Seconds between two looks at what is to be said."""
 _AT_THE_END = 2.0
@@ -82,14 +84,14 @@ class Upkeep:
                     await self._record(await self._standings())
 
     async def _run(self) -> None:
-        looked = time.monotonic()
+        looked, pause = time.monotonic(), _pause()
         while True:
             await asyncio.sleep(_TELLING)
             if not self._assembly.client.is_connected():
                 continue
-            if time.monotonic() - looked > PERIOD:
+            if time.monotonic() - looked > pause:
                 await self.look()
-                looked = time.monotonic()
+                looked, pause = time.monotonic(), _pause()
             self._troubles.tell(self._reasons())
             self._said.tell(self.remarks)
 
@@ -114,16 +116,15 @@ class Upkeep:
         problems = retry_stream_problems(retry) if retry else []
         self._retries_lost = "; ".join(problems) or None
         kept = await self._state.read(map(_key, self._specs))
-        standings = await asyncio.gather(
-            *(self._standing(spec, streams[spec.stream], kept) for spec in self._specs)
-        )
-        return list(standings)
+        few = asyncio.Semaphore(_AT_A_TIME)
 
-    async def _standing(
-        self, spec: ConsumerSpec, stream: dict[str, Any] | None, kept: Mapping[str, Kept]
-    ) -> Standing:
-        info = await self._admin.consumer(spec.stream, spec.durable) if stream else None
-        return standing_of(spec, stream, info, _recorded(kept, spec))
+        async def standing(spec: ConsumerSpec) -> Standing:
+            stream = streams[spec.stream]
+            async with few:
+                info = await self._admin.consumer(spec.stream, spec.durable) if stream else None
+            return standing_of(spec, stream, info, _recorded(kept, spec))
+
+        return list(await asyncio.gather(*map(standing, self._specs)))
 
     # --- what follows ---
 
@@ -171,6 +172,10 @@ class Upkeep:
             elif known is not None and known.same_durable(now) and now.floor > known.floor:
                 further = replace(known, floor=now.floor)
                 await self._state.replace(key, further.to_bytes(), kept[key].revision)
+
+
+def _pause() -> float:
+    return PERIOD * random.uniform(0.8, 1.2)  # noqa: S311 - not all at once
 
 
 def _key(spec: ConsumerSpec) -> str:

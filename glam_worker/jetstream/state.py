@@ -10,6 +10,7 @@ from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.jetstream.kv import Bucket, Entry
 
 _TRIES = 10
+_AT_A_TIME = 64
 
 
 class JetStreamState:
@@ -22,7 +23,10 @@ class JetStreamState:
     async def read(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The values that there are; none where there is no bucket."""
         wanted = list(dict.fromkeys(keys))
-        found = await asyncio.gather(*map(self._bucket.get, wanted))
+        found: list[Entry | None] = []
+        for first in range(0, len(wanted), _AT_A_TIME):
+            some = wanted[first : first + _AT_A_TIME]
+            found += await asyncio.gather(*map(self._bucket.get, some))
         return {key: entry for key, entry in zip(wanted, found, strict=True) if entry is not None}
 
     async def keys(self, prefix: str) -> list[str]:
