@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from glam_worker.console.latencies import Quantiles
-from glam_worker.operate.status import HandlerStatus
-
-Owner: TypeAlias = tuple[str, str]
-"""A service and the name of its handler."""
+from glam_worker.operate.rates import Looks
+from glam_worker.operate.status import Status
+from glam_worker.operate.worker_metrics import Owner
 
 PERIOD = 5.0
 """Seconds between two samples."""
@@ -26,7 +24,7 @@ class Sample:
     at: float
     """Seconds since the epoch, by the server's clock."""
     rate: float | None
-    """Deliveries a second since the sample before; None for the first."""
+    """Settlements a second, over ten seconds; None for the first."""
     lag: int
     """Events that wait: new ones, retries that are due, and replays."""
     p50: float | None
@@ -39,30 +37,22 @@ class Samples:
 
     def __init__(self) -> None:
         self._kept: dict[Owner, deque[Sample]] = {}
-        self._delivered: dict[Owner, tuple[float, int]] = {}
+        self._looks = Looks()
 
-    def add(
-        self, at: datetime, handlers: Iterable[HandlerStatus], took: Mapping[Owner, Quantiles]
-    ) -> None:
+    def add(self, seen: Status, took: Mapping[Owner, Quantiles]) -> None:
         """Take one look at the server in."""
-        for one in handlers:
+        self._looks.add(seen)
+        for one in seen.handlers:
             owner = (one.service, one.handler)
-            quantiles = took.get(owner, Quantiles(None, None))
+            quantiles = took.get(owner, Quantiles())
             sample = Sample(
-                at=at.timestamp(),
-                rate=self._rate(owner, at.timestamp(), one.delivered),
+                at=seen.at.timestamp(),
+                rate=self._looks.rates(one).settled,
                 lag=one.pending + one.pending_lane,
                 p50=quantiles.p50,
                 p99=quantiles.p99,
             )
             self._kept.setdefault(owner, deque(maxlen=KEPT)).append(sample)
-
-    def _rate(self, owner: Owner, at: float, delivered: int) -> float | None:
-        before = self._delivered.get(owner)
-        self._delivered[owner] = (at, delivered)
-        if before is None or at <= before[0] or delivered < before[1]:
-            return None
-        return (delivered - before[1]) / (at - before[0])
 
     def of(self, service: str, handler: str) -> list[dict[str, Any]]:
         """The samples of one handler, oldest first, for JSON."""

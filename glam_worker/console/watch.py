@@ -41,5 +41,5 @@ class Watch:
                 _log.warning("cannot look at the server: %s", error)
             self.problem = str(error)
             return
-        self.samples.add(status.at, status.handlers, took)
+        self.samples.add(status, took)
         self.status, self.problem = status, None
