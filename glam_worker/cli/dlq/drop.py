@@ -74,7 +74,7 @@ async def _drop(
                 async with contextlib.aclosing(meant.heads()) as found:
                     await drop_letters(client, found, meant.stores, progress)
         else:
-            note("glam-worker: no dead letter is of this kind: nothing to drop")
+            note("glam-worker: no dead letter is meant by this: nothing to drop")
     if as_json:
         document({"letters": meant.count, "dropped": progress.done, "gone": progress.gone})
     elif meant.count:

@@ -142,7 +142,10 @@ def _ask(meant: Meant, lanes: list[tuple[str, str]], how: _How) -> None:
 
 def _lane_notes(lanes: list[tuple[str, str]], how: _How) -> list[str]:
     if how.create_lane:
-        return [f"the lane of {name} of service {service} is created" for service, name in lanes]
+        return [
+            f"handler {name} of service {service} has no lane; it is made first"
+            for service, name in lanes
+        ]
     return [
         f"handler {name} of service {service} has no lane: its letters stay where they are, unless "
         "its worker was started, or --create-lane is given"
@@ -184,7 +187,7 @@ def _say_plan(meant: Meant, lanes: list[tuple[str, str]], how: _How) -> int:
         document(_described(meant, None, lanes))
         return 0
     if not meant.count:
-        note("glam-worker: no dead letter is of this kind: nothing to replay")
+        note("glam-worker: no dead letter is meant by this: nothing to replay")
         return 0
     typer.echo(f"would replay {meant.in_words()}")
     for line in _lane_notes(lanes, how):
