@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glam_shared.wording import counted
 from glam_worker.cli.dlq import choosing
 from glam_worker.cli.failing import explained
 from glam_worker.cli.options import Json, Servers
@@ -115,8 +116,9 @@ def _print_groups(whole: Grouped, stores: tuple[LetterStore, ...], *, as_json: b
     table(_GROUPS, rows)
     if whole.others:
         note(f"glam-worker: and {whole.others} letters of other kinds; narrow the list")
+    groups = counted(len(whole.groups), "group")
     note(
-        f"glam-worker: {whole.letters} letters in {len(whole.groups)} groups; "
+        f"glam-worker: {counted(whole.letters, 'letter')} in {groups}; "
         "`glam-worker dlq show LETTER` tells all of one"
     )
 
