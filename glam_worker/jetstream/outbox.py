@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import Protocol
 
 from glam_shared.messaging import JetStreamClient, client_internals
@@ -12,6 +13,8 @@ _GAP = 0.001
 """Seconds between two writes of acks under load: a system call costs more than ten acks."""
 
 
+_REMEMBERED = 10_000
+"""Acks, about a megabyte: a quarter of a second at the highest rate, and minutes at a low one."""
 _ACK_END = " 0\r\n\r\n"
 _NEXT_ACK = f"{_ACK_END}PUB "
 
@@ -37,6 +40,8 @@ class Outbox:
         self._client = client
         self._keeper = keeper
         self._acked: list[str] = []
+        self._remembered: deque[list[str]] = deque()
+        self._remembered_count = 0
         self._commands: list[str] = []
         self._epoch = 0
         self._written = 0.0
@@ -47,6 +52,17 @@ class Outbox:
         self._acked.append(subject)
         if self._planned is None:
             self._plan()
+
+    def repeat_acks(self, stream: str, durable: str) -> None:
+        """Send the latest acks of a consumer again, which is known to be the one they were for.
+
+        What was written just before a connection or a consumer's leader was lost may have reached
+        nobody, and each such event would run once more. An ack that did arrive does nothing now.
+        """
+        consumer = f".{stream}.{durable}."
+        subjects = [one for acked in self._remembered for one in acked if consumer in one]
+        if subjects:
+            self._write(f"PUB {_NEXT_ACK.join(subjects)}{_ACK_END}")
 
     def send(self, subject: str, body: str) -> None:
         """Publish ``body`` (ASCII) within a millisecond."""
@@ -61,7 +77,11 @@ class Outbox:
 
     def request(self, subject: str, reply: str, body: str) -> None:
         """Publish at once, with the subject that answers go to."""
-        self._commands.append(f"PUB {subject} {reply} {len(body)}\r\n{body}\r\n")
+        self._write(f"PUB {subject} {reply} {len(body)}\r\n{body}\r\n")
+
+    def _write(self, command: str) -> None:
+        """Write it now, with what was collected."""
+        self._commands.append(command)
         if self._planned is None:
             self._epoch = self._client.epoch
         self.flush()
@@ -82,7 +102,14 @@ class Outbox:
         commands, self._commands = self._commands, []
         if self._acked:
             commands.append(f"PUB {_NEXT_ACK.join(self._acked)}{_ACK_END}")
+            self._remember(self._acked)
             self._acked = []
         if commands and self._client.is_connected() and self._epoch == self._client.epoch:
             self._written = time.monotonic()
             client_internals.write(self._client.client, "".join(commands).encode())
+
+    def _remember(self, acked: list[str]) -> None:
+        self._remembered.append(acked)
+        self._remembered_count += len(acked)
+        while self._remembered_count - len(self._remembered[0]) > _REMEMBERED:
+            self._remembered_count -= len(self._remembered.popleft())

@@ -285,6 +285,7 @@ class PullSource:
         state = PullState.PULLING if self._silent is None else PullState.SILENT
         self._set(state, self._silent)
         self._became_live.set()
+        self.outbox.repeat_acks(self.stream, self.consumer.durable)
         self.ask()
         return True
 

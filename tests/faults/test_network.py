@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.faults.jobs import ACK_WAIT, Job
+from tests.faults.jobs import Job
 from tests.faults.proxy import Proxy
 from tests.faults.rig import Rig
 from tests.faults.waiting import until
@@ -89,24 +89,20 @@ async def test_acks_that_vanish_cost_a_second_run(rig: Rig) -> None:
     assert any(run.start.pid == second.pid for run in rig.journal.runs())
 
 
-async def test_an_ack_lost_with_its_connection_costs_one_run(rig: Rig) -> None:
-    """Written to a socket that then died: the server hands it out again after ``ack_wait``."""
+async def test_an_ack_lost_with_its_connection_is_sent_again(rig: Rig) -> None:
+    """Written to a socket that then died, it goes out over the next one: nothing runs twice."""
     server = await rig.server()
     proxy = await rig.proxy(server)
-    worker = await rig.ready_worker(servers=[proxy.url])
+    worker = await rig.ready_worker(servers=[proxy.url], FAULTS_ACK_WAIT=30)
     proxy.up.loses = lambda data: b"PUB $JS.ACK." in data
     await rig.publish([Job(id=1)])
     await until(lambda: proxy.up.lost, "the ack to be lost")
     proxy.cut()
     proxy.up.loses = lambda _data: False
-    lost = time.monotonic()
-    await until(lambda: rig.journal.started()[1] == 2, "it to run again")
-    again = time.monotonic() - lost
     await worker.is_ready()
     await rig.settled()
 
-    assert again > ACK_WAIT / 2
-    assert rig.journal.started() == {1: 2}
+    assert rig.journal.started() == {1: 1}
 
 
 @pytest.mark.parametrize("do", ["reject", "fail"])
