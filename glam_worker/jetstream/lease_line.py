@@ -19,6 +19,8 @@ _TRY_AGAIN = 5.0
 """Seconds after an attempt to connect that failed."""
 
 _log = logging.getLogger("glam_worker.lease")
+_connection_log = logging.getLogger("glam_worker.lease.connection")
+_connection_log.setLevel(logging.WARNING)  # a second "Connected" would puzzle who reads the log
 
 
 class LeaseLine:
@@ -32,7 +34,7 @@ class LeaseLine:
     def __init__(self, main: JetStreamClient, name: str) -> None:
         self._main = main
         self._name = name
-        self._client = JetStreamClient(ServiceLogger(_log))
+        self._client = JetStreamClient(ServiceLogger(_connection_log))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._not_before = 0.0
 
