@@ -20,6 +20,7 @@ class Place:
     proxies: Sequence[Proxy]
     worker: WorkerProcess | None = None
     pids: list[int] = field(default_factory=list)
+    was_ready: bool = False
     killed: set[int] = field(default_factory=set)
     codes: list[tuple[str, int]] = field(default_factory=list)
     """How each worker that was stopped ended: by which means, and its exit code."""
@@ -32,6 +33,7 @@ class Place:
             FAULTS_ACK_WAIT=3,
         )
         self.pids.append(self.worker.pid)
+        self.was_ready = False
 
     @property
     def present(self) -> WorkerProcess:
@@ -65,7 +67,9 @@ class Place:
         """Whether its worker is ready; one that ended by itself is replaced, and told."""
         ended = self.present.process.poll()
         if ended is not None:
-            self.codes.append(("itself", ended))
+            self.codes.append(("itself" if self.was_ready else "start", ended))
             self.fill()
             return False
-        return not await self.present.not_ready()
+        ready = not await self.present.not_ready()
+        self.was_ready = self.was_ready or ready
+        return ready

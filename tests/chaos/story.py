@@ -22,6 +22,8 @@ RATE = 40.0
 """Events a second."""
 SETTLED_WITHIN = 120.0
 """Seconds after the last fault within which nothing is left to do."""
+EXPECTED_ENDS = (("kill", -9), ("term", 0), ("start", 1))
+"""A start that finds no streams, for there is no quorum, fails and is repeated."""
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ async def _look(rig: Rig, places: list[Place], report: Report) -> None:
         await place.term()
         for how, code in place.codes:
             report.ends[f"{how} {code}"] += 1
-            if (how, code) not in (("kill", -9), ("term", 0)):
+            if (how, code) not in EXPECTED_ENDS:
                 report.held.append(f"{place.name} ended with {code} after {how}")
         for pid in place.pids:
             for handler in ("work", "threaded"):
