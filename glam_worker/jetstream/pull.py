@@ -59,7 +59,6 @@ class PullSource:
         """Why it does not pull; None while it does."""
         self._client = client
         self.outbox = outbox
-        self.tell_ack = outbox.ack
         self._credits = credit
         self._credit = credit.of(consumer.way)
         self._offer = offer
