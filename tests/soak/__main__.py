@@ -26,7 +26,7 @@ def main() -> int:
     """Run, and tell what was found."""
     parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--rate", type=float, default=100.0, help="events a second")
+    parser.add_argument("--rate", type=float, default=50.0, help="events a second")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the server ends before the connection
     with tempfile.TemporaryDirectory(prefix="glam-soak-") as folder:
@@ -47,7 +47,9 @@ async def soak(folder: Path, minutes: float, rate: float) -> tuple[int, list[dic
     async with Rig(folder) as rig:
         await rig.server()
         modules = (jobs.__name__, samples.__name__)
-        worker = rig.worker(modules=modules, FAULTS_JOURNAL=os.devnull, SOAK_SAMPLES=file)
+        worker = rig.worker(
+            modules=modules, FAULTS_JOURNAL=os.devnull, FAULTS_CONCURRENCY=32, SOAK_SAMPLES=file
+        )
         await worker.is_ready()
         count = await _publish(rig, 60 * minutes, rate)
         await rig.settled(60)
