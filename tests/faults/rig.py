@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from glam_shared.messaging import EventPublisher, JetStreamClient
+from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.testing.streams import StoredMessage, StreamReader
 from tests.faults import jobs
 from tests.faults.journal import VARIABLE, Journal
@@ -123,11 +124,14 @@ class Rig:
 
     async def idle(self) -> bool:
         """Whether nothing waits for a worker, nothing is in hand, and nothing is parked."""
-        for name in ("work", "threaded"):
-            info = await self.consumer(name)
-            if info["num_pending"] or info["num_ack_pending"]:
-                return False
-        return await self.parked() == 0
+        try:
+            for name in ("work", "threaded"):
+                info = await self.consumer(name)
+                if info["num_pending"] or info["num_ack_pending"]:
+                    return False
+            return await self.parked() == 0
+        except BrokerError:  # a leader is being elected, say
+            return False
 
     async def settled(self, within: float = 30.0) -> None:
         """Return once it is idle: every event is handled or in the dead letters."""
