@@ -58,6 +58,7 @@ EACH: dict[str, tuple[str, Any, str | None, str | None]] = {
     "http_port": ("0", 0, "65536", "a whole number from 0 to 65535"),
     "log_level": ("debug", "DEBUG", "loud", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     "log_format": ("text", "text", "xml", "json or text"),
+    "console_token": ("hush", SecretStr("hush"), None, None),
     "failpoint": (
         "before_pull:2",
         "before_pull:2",
