@@ -72,7 +72,7 @@ async def test_one_replica_in_a_cluster_is_found_and_three_are_not(cluster: Clus
     worker = await start(cluster, replicas=1)
     found = [one for one in await examined(worker) if one.check == "replicas"]
     things = {one.thing for one in found}
-    for name in ("GLAM_EVENTS", "GLAM_RETRY", "GLAM_DLQ", "KV_GLAM_STATE"):
+    for name in (await worker.client.api("STREAM.NAMES"))["streams"]:
         info = await worker.client.api(f"STREAM.INFO.{name}")
         await worker.client.api(f"STREAM.UPDATE.{name}", info["config"] | {"num_replicas": 3})
 

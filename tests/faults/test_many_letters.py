@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
-import time
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,6 +89,15 @@ def _declare(registry: Registry, name: str, ran: Counter[tuple[str, int]]) -> No
     registry.on("evt.order.placed.v1", Order, name=name)(handle)
 
 
+_MEASURED = """
+import json, resource, subprocess, sys
+code = subprocess.call(sys.argv[2:], stdout=open(sys.argv[1], "w"))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, used.ru_maxrss, used.ru_utime + used.ru_stime]))
+"""
+# A process of its own, as a child's peak counts what its parent had when it was made.
+
+
 async def test_a_hundred_thousand_letters_are_listed_in_bounded_memory(
     nats_url: str, client: JetStreamClient, tmp_path: Path
 ) -> None:
@@ -103,20 +111,19 @@ async def test_a_hundred_thousand_letters_are_listed_in_bounded_memory(
         for number in range(LISTED)
     )
     out = tmp_path / "listed.json"
-    begun = time.monotonic()
-    with out.open("w") as file:
-        command = subprocess.Popen(
-            [*COMMAND, "dlq", "list", "--json", "--servers", nats_url],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-        )
-        _, code, usage = await asyncio.to_thread(os.wait4, command.pid, 0)
-    taken = time.monotonic() - begun
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _MEASURED, out, *COMMAND),
+        *("dlq", "list", "--json", "--servers", nats_url),
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    said, _ = await command.communicate()
 
     told = json.loads(out.read_text())
+    code, resident, processor = json.loads(said)
     assert 0 == code
     assert (LISTED, 10, 0) == (told["letters"], len(told["groups"]), told["others"])
     assert {LISTED // 10} == {group["count"] for group in told["groups"]}
-    assert usage.ru_maxrss < 150_000, "KiB"
-    assert usage.ru_utime + usage.ru_stime < 20, f"it took {taken:.1f} s"
+    assert resident < 150_000, "KiB"
+    assert processor < 20, "seconds"

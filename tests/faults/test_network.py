@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(150)]
 async def test_a_partition_costs_one_run_of_what_was_in_hand(rig: Rig) -> None:
     """Its work is run by another; when the partition heals, its late acks hurt nobody.
 
-    In hand is what it ran, and what the server had sent it since: 6 messages at most.
+    In hand is what it ran, and what the server had sent it since: 6 messages at most. What the
+    server sent it a second time meanwhile, it may run a second time.
     """
     server = await rig.server()
     proxy = await rig.proxy(server)
@@ -40,7 +41,7 @@ async def test_a_partition_costs_one_run_of_what_was_in_hand(rig: Rig) -> None:
     again = {number for number, count in started.items() if count > 1}
     assert again >= set(range(4))
     assert len(again) <= 6
-    assert max(started.values()) == 2
+    assert max(started.values()) <= 3
     assert len(rig.journal.ended()) == 154
     assert any(run.start.job >= 200 and run.start.pid == cut_off.pid for run in rig.journal.runs())
 
