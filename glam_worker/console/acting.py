@@ -14,7 +14,7 @@ from glam_worker.console.reading import session_of
 from glam_worker.console.session import Session
 from glam_worker.errors import NotThereError
 from glam_worker.jetstream.stored_letters import StoredLetter
-from glam_worker.operate.handlers import KnownHandler, known_handlers
+from glam_worker.operate.handlers import KnownHandler, named_handlers
 from glam_worker.operate.letter_filter import LetterFilter
 from glam_worker.operate.letter_head import LetterHead, head_of_letter
 from glam_worker.operate.letters import find_letter, heads, letter_stores, whole_letters
@@ -108,7 +108,7 @@ async def pause_handler(
     """Pause the handler in all of its workers."""
     session = session_of(request)
     known = await _known(session, service, handler)
-    session.audit(f"pause {handler} of {service}", _who(request))
+    session.jobs.audit(f"pause {handler} of {service}", _who(request))
     await pause(session.client, known, wanted.seconds)
     await session.watch.look()
     return {"paused": True}
@@ -119,17 +119,17 @@ async def resume_handler(request: Request, service: str, handler: str) -> dict[s
     """End the pause."""
     session = session_of(request)
     known = await _known(session, service, handler)
-    session.audit(f"resume {handler} of {service}", _who(request))
+    session.jobs.audit(f"resume {handler} of {service}", _who(request))
     await resume(session.client, known)
     await session.watch.look()
     return {"paused": False}
 
 
 async def _known(session: Session, service: str, handler: str) -> KnownHandler:
-    for one in await known_handlers(session.client, service):
-        if one.name == handler and session.service in (None, service):
-            return one
-    raise NotThereError(f"there is no handler {handler} of service {service}")
+    if session.service not in (None, service):
+        raise NotThereError(f"this console shows service {session.service} only")
+    (known,) = await named_handlers(session.client, handler, service)
+    return known
 
 
 def _who(request: Request) -> str:

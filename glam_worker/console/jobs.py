@@ -56,11 +56,16 @@ class Jobs:
         self._jobs[job.number] = job
         for old in list(self._jobs)[:-_KEPT]:
             del self._jobs[old]
-        _log.warning("%s: asked for from %s", what, who, extra={"action": what, "client": who})
+        self.audit(what, who)
         task = asyncio.create_task(self._run(job, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return job
+
+    @staticmethod
+    def audit(what: str, who: str) -> None:
+        """Write down what is asked for, and from where."""
+        _log.warning("%s: asked for from %s", what, who, extra={"action": what, "client": who})
 
     def get(self, number: int) -> Job | None:
         """A job of the last hundred."""

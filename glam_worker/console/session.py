@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 
 from glam_shared.messaging import JetStreamClient
 from glam_worker.console.access import Access
 from glam_worker.console.jobs import Jobs
 from glam_worker.console.watch import Watch
-
-_log = logging.getLogger("glam_worker.console.audit")
 
 
 @dataclass(slots=True)
@@ -24,8 +21,3 @@ class Session:
     service: str | None
     """Only this service is shown; None: all."""
     jobs: Jobs = field(default_factory=Jobs)
-
-    @staticmethod
-    def audit(what: str, who: str) -> None:
-        """Write down what is done, and from where."""
-        _log.warning("%s: asked for from %s", what, who, extra={"action": what, "client": who})
