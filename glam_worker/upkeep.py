@@ -8,7 +8,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.assembly import Assembly, HandlerWork
@@ -18,7 +17,7 @@ from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.topology_log import Told
 from glam_worker.topology.drift import retry_stream_problems
 from glam_worker.topology.ensured import Ensured
-from glam_worker.topology.records import DurableRecord, Kept, handler_key, record_of
+from glam_worker.topology.records import DurableRecord, Kept, declared_record, handler_key
 from glam_worker.topology.specs import STATE, ConsumerSpec
 from glam_worker.topology.standing import Standing, standing_of
 
@@ -161,16 +160,19 @@ class Upkeep:
     # --- records ---
 
     async def _record(self, standings: Sequence[Standing]) -> None:
-        """How far each handler is, where it is further than was known."""
+        """How far each handler is, and its retry policy, where they differ from what was known."""
         mains = [one.consumer for one in standings if one.consumer and one.spec.way == "main"]
         kept = await self._state.read(_key(one.spec) for one in mains)
         for one in mains:
-            known, now = _recorded(kept, one.spec), record_of(one.stream, one.info)
+            known = _recorded(kept, one.spec)
+            now = declared_record(one.spec.handler, one.stream, one.info)
             key = _key(one.spec)
             if known is None and not one.unsafe and await self._admin.stream(f"KV_{STATE}"):
                 await self._state.write(key, now.to_bytes())
-            elif known is not None and known.same_durable(now) and now.floor > known.floor:
-                further = replace(known, floor=now.floor)
+            elif known is not None and known.same_durable(now):
+                further = known.brought_up_to(now)
+                if further == known:
+                    continue
                 await self._state.replace(key, further.to_bytes(), kept[key].revision)
 
 

@@ -19,6 +19,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What services and handlers may be called: they become part of durables and subjects."""
 
 DAY = 86_400.0
+_MANY = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,14 @@ class HandlerOptions:
         if self.idempotent is False:
             return None
         return DAY if self.idempotent is True else float(self.idempotent)
+
+    @property
+    def worked_for(self) -> float:
+        """Seconds from an event's first run to the end of its last, at most.
+
+        Delays that a handler gives by hand are not counted.
+        """
+        return self.retry.all_delays + self.timeout * float(min(self.retry.attempts, _MANY))
 
 
 def _names(found: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -69,6 +70,33 @@ class RetryPolicy:
             return min(self.first * self.factor ** (attempt - 1), self.ceiling)
         except OverflowError:
             return self.ceiling
+
+    @property
+    def longest_delay(self) -> float:
+        """Seconds the longest delay may take, jitter included; 0 without retries."""
+        last = self.delay(self.attempts - 1) if self.attempts > 1 else None
+        return (last or 0.0) * (1.0 + self.jitter)
+
+    @property
+    def all_delays(self) -> float:
+        """Seconds all delays of an event may take together, jitter included.
+
+        Delays that a handler gives by hand are not among them.
+        """
+        try:
+            return self._growing() * (1.0 + self.jitter)
+        except OverflowError:
+            return float("inf")
+
+    def _growing(self) -> float:
+        """A sum in closed form: an event may have a great many attempts."""
+        delays = self.attempts - 1
+        if not 0.0 < self.first < self.ceiling or self.factor == 1.0:
+            return min(self.first, self.ceiling) * delays
+        below = (math.log(self.ceiling) - math.log(self.first)) / math.log(self.factor)
+        steps = min(delays, math.ceil(below))
+        grown = self.first * (self.factor**steps - 1.0) / (self.factor - 1.0)
+        return grown + (delays - steps) * self.ceiling
 
     def spread(self, delay: float, draw: float) -> float:
         """``delay`` with jitter; ``draw`` is a random number from 0 to 1."""

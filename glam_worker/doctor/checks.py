@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     retries.retry_stream,
     retries.retry_copies,
     retries.retry_consumers,
+    retries.longest_retry,
     retries.overdue_retries,
     retries.lanes,
     letters.letters_stream,

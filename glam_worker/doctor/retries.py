@@ -55,6 +55,37 @@ def retry_consumers(seen: Snapshot) -> Iterator[Finding]:
             )
 
 
+def longest_retry(seen: Snapshot) -> Iterator[Finding]:
+    """A handler's policy must end before the streams drop what it is about."""
+    present = {(durable.stream, durable.name) for durable in seen.ours}
+    parked = seen.retry_stream.max_age if seen.retry_stream else 0.0
+    for record in seen.records:
+        if record.moved_to or (record.stream, record.durable) not in present:
+            continue
+        events, thing = seen.stream(record.stream), f"handler of consumer {record.durable}"
+        if 0 < parked <= (record.longest_delay or 0.0):
+            yield error(
+                thing,
+                f"waits up to {_span(record.longest_delay or 0.0)} before a retry, and stream "
+                f"{seen.names.retry} keeps parked retries for {_span(parked)}",
+                "they are dropped before they are due",
+                "glam-worker apply MODULE... removes the limit of the stream",
+            )
+        if events and 0 < events.max_age <= (record.worked_for or 0.0):
+            yield warning(
+                thing,
+                f"tries an event for up to {_span(record.worked_for or 0.0)}, and stream "
+                f"{record.stream} keeps events for {_span(events.max_age)}",
+                "an event that is too large to be parked is dropped before its last try, and the "
+                "letter of such an event refers to a body that is gone",
+                f"nats stream edit {record.stream} --max-age=...; or fewer attempts",
+            )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < 120.0 else f"{seconds / 3600.0:.3g} h"
+
+
 def overdue_retries(seen: Snapshot) -> Iterator[Finding]:
     """A schedule that did not fire."""
     overdue = sorted(seen.parked.overdue, key=lambda one: -one.late)

@@ -15,7 +15,7 @@ from glam_worker.topology import reasons, specs
 from glam_worker.topology.choosing import check_holds, chosen_stream, does_not_exist
 from glam_worker.topology.drift import consumer_drift, retry_stream_problems, stream_drift
 from glam_worker.topology.ensured import Ensured, EnsuredConsumer, Refused
-from glam_worker.topology.records import State, record_of
+from glam_worker.topology.records import State, declared_record, record_of
 from glam_worker.topology.remembered import Remembered, record_durable, record_stream
 from glam_worker.topology.specs import ConsumerSpec, StreamSpec
 
@@ -255,7 +255,10 @@ class _Ensuring:
             await asyncio.gather(
                 *(
                     record_durable(
-                        self._state, self._before, one.spec.handler, record_of(one.stream, one.info)
+                        self._state,
+                        self._before,
+                        one.spec.handler,
+                        declared_record(one.spec.handler, one.stream, one.info),
                     )
                     for one in ours
                 ),

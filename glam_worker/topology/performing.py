@@ -28,6 +28,7 @@ from glam_worker.topology.records import (
     DurableRecord,
     State,
     StreamRecord,
+    declared_record,
     floor_of,
     handler_key,
     record_of,
@@ -143,7 +144,7 @@ class Performer:
             return
         known = await self._known(handler_key(spec.handler.service, spec.handler.name))
         taken = dict.fromkeys((*(known.lanes if known else ()), *lanes))
-        record = record_of(await self._stream(spec.stream), found)
+        record = declared_record(spec.handler, await self._stream(spec.stream), found)
         await self._write(spec.handler, spec.handler.name, replace(record, lanes=tuple(taken)))
 
     async def _known(self, key: str) -> DurableRecord | None:

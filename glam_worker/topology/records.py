@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol, Self
 
+from glam_worker.declare.handler import Handler
 from glam_worker.jetstream.consumers import nanoseconds
 
 
@@ -52,6 +53,19 @@ class DurableRecord(Written):
     """The handler that took over, where the durable was given up for it."""
     lanes: tuple[str, ...] = ()
     """Handlers that are gone, and whose parked retries come to this one's lane."""
+    longest_delay: float | None = None
+    """Seconds of the longest delay of the handler's retry policy; None: not recorded yet."""
+    worked_for: float | None = None
+    """Seconds from an event's first run to the end of its last, by that policy."""
+
+    def brought_up_to(self, now: DurableRecord) -> DurableRecord:
+        """This record with how far the durable is, and what its handler declares, now."""
+        return replace(
+            self,
+            floor=max(self.floor, now.floor),
+            longest_delay=now.longest_delay,
+            worked_for=now.worked_for,
+        )
 
     def same_durable(self, other: DurableRecord) -> bool:
         """Whether both tell of the same durable of the same stream."""
@@ -95,6 +109,18 @@ def handler_key(service: str, handler: str) -> str:
 def stream_key(name: str) -> str:
     """The key of a stream."""
     return f"stream.{name}"
+
+
+def declared_record(
+    handler: Handler, stream: dict[str, Any], durable: dict[str, Any]
+) -> DurableRecord:
+    """The same, with what the handler declares."""
+    options = handler.options
+    return replace(
+        record_of(stream, durable),
+        longest_delay=options.retry.longest_delay,
+        worked_for=options.worked_for,
+    )
 
 
 def record_of(stream: dict[str, Any], durable: dict[str, Any]) -> DurableRecord:

@@ -158,6 +158,22 @@ def test_delays_never_shrink_and_never_pass_the_ceiling(policy: RetryPolicy) -> 
     assert all(0 <= delay <= policy.ceiling for delay in known)
 
 
+@given(POLICIES)
+def test_the_longest_delays_are_those_of_the_policy(policy: RetryPolicy) -> None:
+    """The longest delay, and all of them together, are what ``delay`` says, jitter included."""
+    delays = [policy.delay(attempt) or 0.0 for attempt in range(1, policy.attempts)]
+    most = 1 + policy.jitter
+
+    assert policy.longest_delay == pytest.approx(max(delays, default=0.0) * most)
+    assert policy.all_delays == pytest.approx(sum(delays) * most, rel=1e-6)
+
+
+def test_the_longest_delays_of_a_great_many_attempts_are_known_at_once() -> None:
+    """No loop over attempts, and no number that is too large for one."""
+    assert RetryPolicy(attempts=10**12 + 5, ceiling=100).all_delays == pytest.approx(1.2e14)
+    assert RetryPolicy(attempts=10**400, ceiling=100).all_delays == float("inf")
+
+
 @given(POLICIES, st.floats(0, 1e6), st.floats(0, 1))
 def test_jitter_stays_within_its_share(policy: RetryPolicy, delay: float, draw: float) -> None:
     """A delay is spread by at most its share to either side, whatever is drawn."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from glam_worker.doctor.snapshot import Letters, Monitor, Overdue, Parked, Snapshot, Tries
 from tests.doctor.row import E, N, Row, W
@@ -17,6 +18,7 @@ from tests.doctor.seen import (
     events,
     letters,
     other,
+    record,
     retry,
     with_streams,
 )
@@ -40,6 +42,17 @@ def without(name: str) -> Snapshot:
 def monitored(seen: Snapshot, **answer: object) -> Snapshot:
     """With a server that syncs every two minutes."""
     return replace(seen, monitors=(replace(ALONE, answer=dict(ALONE.answer) | answer),))
+
+
+def declaring(durable: str = "shop-ship", **given: Any) -> Snapshot:
+    """The healthy snapshot, with a record of a durable."""
+    return replace(HEALTHY, records=(record(durable, **given),))
+
+
+def parked_for(age: float, **given: Any) -> Snapshot:
+    """The same, with a retry stream that has an age."""
+    made = with_streams(retry(max_age=int(age * NS)))
+    return replace(made, records=(record("shop-ship", **given),))
 
 
 OF_STREAMS = [
@@ -179,6 +192,13 @@ OF_STREAMS = [
         E,
         "of the oldest 9",
     ),
+    Row("longest-retry", declaring(worked_for=7 * 24 * HOUR), W, "168 h"),
+    Row("longest-retry", declaring(worked_for=7 * 24 * HOUR - 1), None),
+    Row("longest-retry", declaring(), None),
+    Row("longest-retry", declaring("shop-gone", worked_for=1e9), None),
+    Row("longest-retry", declaring(worked_for=1e9, moved_to="other"), None),
+    Row("longest-retry", parked_for(HOUR, longest_delay=HOUR), E, "GLAM_RETRY"),
+    Row("longest-retry", parked_for(HOUR, longest_delay=HOUR - 1), None),
     Row("lanes", replace(HEALTHY, parked=Parked(due={("shop", "old"): 4})), W, "has 4 retries"),
     Row("lanes", replace(HEALTHY, parked=Parked(due={("shop", "ship"): 4})), None),
     Row(

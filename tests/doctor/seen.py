@@ -77,9 +77,9 @@ def durable(
     return Durable(place | waits | {"config": made | config} | (numbers or {}), oldest)
 
 
-def record(name: str, created: int = CREATED_NS, moved_to: str | None = None) -> DurableRecord:
+def record(name: str, created: int = CREATED_NS, **given: Any) -> DurableRecord:
     """What a worker has noted of a durable on the events' stream."""
-    return DurableRecord("GLAM_EVENTS", 1, name, created, moved_to=moved_to)
+    return DurableRecord("GLAM_EVENTS", 1, name, created, **given)
 
 
 HEALTHY = Snapshot(

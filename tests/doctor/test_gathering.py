@@ -11,15 +11,18 @@ import pytest
 from pydantic import BaseModel
 
 from glam_shared.messaging import JetStreamClient
-from glam_worker import Retry
+from glam_worker import Retry, RetryPolicy
+from glam_worker.declare.registry import Registry
 from glam_worker.dev.server import EmbeddedServer
 from glam_worker.doctor import gathering
 from glam_worker.doctor.checks import examine
 from glam_worker.doctor.gathering import gather
 from glam_worker.doctor.snapshot import Snapshot
+from glam_worker.jetstream.state import JetStreamState
 from glam_worker.testing import Bench, WorkerFactory
 from glam_worker.testing.factory import BenchSettings
-from glam_worker.topology.specs import NS
+from glam_worker.topology.specs import NS, STATE
+from tests.topology.applied import plan
 from tests.topology.made_by_others import consumer, prepare, stream
 
 SUBJECT = "evt.order.placed.v1"
@@ -170,6 +173,52 @@ async def given_up(client: JetStreamClient, durable: str) -> int:
     """How many the server counts as redelivered although nobody has them."""
     info = await client.api(f"CONSUMER.INFO.GLAM_EVENTS.{durable}")
     return int(info["num_redelivered"]) - int(info["num_ack_pending"])
+
+
+async def test_a_policy_that_outlasts_the_events_is_found(worker: WorkerFactory) -> None:
+    """It is recorded when the durable is; a change of it, by the next worker that runs."""
+    handlers = []
+    for attempts in (3, 9):  # 25 and 85 minutes of delays
+        registry = Registry()
+        policy = RetryPolicy(attempts=attempts, first=600, factor=1, ceiling=600, jitter=0.25)
+
+        @registry.on(SUBJECT, Order, retry=policy)
+        async def ship(order: Order) -> None: ...
+
+        handlers.append(registry)
+    said = []
+    for registry in handlers:
+        async with worker(registry, service="shop", events_max_age=3600.0) as bench:
+            assert bench.worker.upkeep is not None
+            await bench.worker.upkeep.look()
+            seen = await look(bench)
+            said.append(found(seen).get("longest-retry"))
+            (record,) = seen.records
+            planned = await plan(bench.client, registry)
+        assert record.longest_delay == 750.0
+        assert [one.thing for one in planned.changes] == ["stream GLAM_EVENTS"]  # its age
+    wanted = "warning handler of consumer shop-ship tries an event for up to 1.74 h, and stream"
+    assert said == [None, f"{wanted} GLAM_EVENTS keeps events for 1 h"]
+
+
+async def test_a_record_of_before_says_nothing_of_the_policy(worker: WorkerFactory) -> None:
+    """A durable that was recorded without its policy is worked as ever, and recorded with it."""
+    declare(worker)
+    old = '{"stream": "%s", "stream_created": %d, "durable": "%s", "created": %d, "floor": 0}'
+    async with worker(service="shop") as bench:
+        (known,) = (await look(bench)).records
+        place = (known.stream, known.stream_created, known.durable, known.created)
+        state = JetStreamState(bench.client, STATE)
+        await state.write("handler.shop.ship", (old % place).encode())
+        seen = await look(bench)
+        assert bench.worker.upkeep is not None
+        await bench.worker.upkeep.look()
+        after = await look(bench)
+        assert bench.worker.not_ready() == []
+    assert [one.worked_for for one in seen.records] == [None]
+    assert "longest-retry" not in found(seen)
+    assert after.records == (known,)
+    assert known.worked_for == pytest.approx(5 * 30 + 85 * 1.2)
 
 
 async def test_events_that_an_old_max_deliver_gave_up_are_found(worker: WorkerFactory) -> None:
