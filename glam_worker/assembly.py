@@ -50,6 +50,7 @@ class HandlerWork:
     sources: list[PullSource]
     lease: Lease
     threads: ThreadPoolExecutor
+    facts: dict[Way, WayFacts]
     problems: dict[Way, str] = field(default_factory=dict)
     """Why a way is not pulled: unsafe drift, or a durable that was deleted."""
 
@@ -111,6 +112,7 @@ class Assembly:
             sources,
             Lease(pipeline, facts),
             threads,
+            facts,
             {one.way: one.reason for one in refused}
             | {one.spec.way: one.problem for one in consumers if one.problem},
         )

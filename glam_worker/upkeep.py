@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.assembly import Assembly, HandlerWork
+from glam_worker.dropping import Dropping
 from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.pull_state import PullState
 from glam_worker.jetstream.state import JetStreamState
@@ -39,6 +40,7 @@ class Upkeep:
     * A durable that must not be pulled any more is not, until it may be.
     * One that ``apply`` made is pulled without a restart.
     * How far each handler is, is recorded, in case its durable is deleted.
+    * What a stream dropped before it was handled is counted and said.
     * Why events are not worked is said in the log, when that begins and when it is over.
     """
 
@@ -53,6 +55,7 @@ class Upkeep:
         """What keeps events from coming, and is nobody's mistake; callable from any thread."""
         self._assembly = assembly
         self._works = {(work.handler.service, work.handler.name): work for work in works}
+        self._dropping = {owner: Dropping(work) for owner, work in self._works.items()}
         self._specs = [one.spec for one in ensured.consumers]
         self._specs += [one.spec for one in ensured.refused]
         self._reasons = reasons
@@ -101,6 +104,7 @@ class Upkeep:
         try:
             standings = await self._standings()
             for standing in standings:
+                self._dropping[_owner(standing.spec)].look(standing)
                 await self._follow(standing)
             self.remarks = tuple(text for one in standings for text in one.remarks)
             await self._record(standings)
@@ -128,7 +132,7 @@ class Upkeep:
     # --- what follows ---
 
     async def _follow(self, standing: Standing) -> None:
-        work = self._works[standing.spec.handler.service, standing.spec.handler.name]
+        work = self._works[_owner(standing.spec)]
         problem = standing.problem or self._retries_lost
         if problem is not None:
             await self._hold(work, standing, problem)
@@ -178,6 +182,10 @@ class Upkeep:
 
 def _pause() -> float:
     return PERIOD * random.uniform(0.8, 1.2)  # noqa: S311 - not all at once
+
+
+def _owner(spec: ConsumerSpec) -> tuple[str, str]:
+    return spec.handler.service, spec.handler.name
 
 
 def _key(spec: ConsumerSpec) -> str:

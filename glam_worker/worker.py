@@ -20,6 +20,7 @@ from glam_worker.jetstream.lease_line import LeaseLine
 from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
+from glam_worker.jetstream.pull_state import PullState
 from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.forecasts import Forecasts
@@ -209,7 +210,8 @@ class Worker:
                 reasons.append(_stray(work))
             if work.pipeline.suspects.problem:
                 reasons.append(work.pipeline.suspects.problem)
-            reasons += [source.reason for source in work.sources if source.reason]
+            pulling = (one for one in work.sources if one.state is not PullState.QUIET)
+            reasons += [source.reason for source in pulling if source.reason]
         return list(dict.fromkeys(reasons))
 
     def unhealthy(self) -> list[str]:

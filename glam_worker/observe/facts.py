@@ -81,6 +81,11 @@ class _Observed(WayRecord):
         for other in self._others:
             other.lapsed(delivery)
 
+    def outlasted(self, delivery: Delivery) -> None:
+        super().outlasted(delivery)
+        for other in self._others:
+            other.outlasted(delivery)
+
     def alone(self, delivery: Delivery, unfinished: int) -> None:
         for other in self._others:
             other.alone(delivery, unfinished)
@@ -140,6 +145,9 @@ class _Harmless(WayFacts):
 
     def lapsed(self, delivery: Delivery) -> None:
         self._tell(self._listener.lapsed, delivery)
+
+    def outlasted(self, delivery: Delivery) -> None:
+        self._tell(self._listener.outlasted, delivery)
 
     def alone(self, delivery: Delivery, unfinished: int) -> None:
         self._tell(self._listener.alone, delivery, unfinished)

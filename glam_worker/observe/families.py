@@ -40,7 +40,10 @@ FAMILIES = (
     Family("credits_outstanding", "gauge", "Messages asked for, not yet arrived.", _WAY),
     Family("in_flight_bytes", "gauge", "Bytes of messages in hand.", _WAY),
     Family("lease_renewals", "counter", "In-progress acks sent.", _WAY),
-    Family("lease_lost", "counter", "Deliveries dropped as somebody else's by now.", _WAY),
+    Family("lease_lost", "counter", "Deliveries that may be another worker's by now.", _WAY),
+    Family(
+        "dropped_by_stream", "counter", "Events the stream let go unsettled.", (*_HANDLER, "state")
+    ),
     Family("redelivered", "counter", "Deliveries that were not the first.", _WAY),
     Family("consumer_pending", "gauge", "Messages the server has waiting.", _WAY, "max"),
     Family("consumer_ack_pending", "gauge", "Messages handed out, not settled.", _WAY, "max"),

@@ -78,6 +78,10 @@ class WayLog(WayFacts):
         fields = self._fields(delivery, None)
         _log.warning("dropped unstarted: another worker may have it by now", extra=fields)
 
+    def outlasted(self, delivery: Delivery) -> None:
+        text = "its lease ended while it runs: another worker may run it, too"
+        _log.warning(text, extra=self._fields(delivery, None))
+
     def alone(self, delivery: Delivery, unfinished: int) -> None:
         runs = counted(unfinished, "run")
         text = f"{runs} of this event never ended; it runs alone in this process"

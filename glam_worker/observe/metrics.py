@@ -68,6 +68,9 @@ def _of_way(labels: tuple[str, str, str], record: WayRecord) -> Iterator[Sample]
     yield "settlements_refused", labels, record.refusals
     yield "lease_renewals", labels, record.renewals
     yield "lease_lost", labels, record.lapses
+    if labels[2] == "main":
+        for state in ("in_hand", "waiting"):
+            yield "dropped_by_stream", (*labels[:2], state), record.drops[state]
     yield "redelivered", labels, record.redelivered
 
 

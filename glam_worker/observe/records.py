@@ -22,6 +22,7 @@ class WayRecord(WayFacts):
         "age",
         "clock",
         "dead_letters",
+        "drops",
         "duration",
         "failures",
         "lapses",
@@ -38,6 +39,7 @@ class WayRecord(WayFacts):
         self.age = Histogram(AGES)
         self.clock = clock
         self.dead_letters: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
         self.duration = Histogram(DURATIONS)
         self.failures: Counter[str] = Counter()
         self.lapses = 0
@@ -106,3 +108,9 @@ class WayRecord(WayFacts):
 
     def lapsed(self, delivery: Delivery) -> None:
         self.lapses += 1
+
+    def outlasted(self, delivery: Delivery) -> None:
+        self.lapses += 1
+
+    def dropped(self, state: str, count: int) -> None:
+        self.drops[state] += count

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
+
+from glam_worker.runtime.protocols import Delivery
 
 _SHARE = 1.0
 """Seconds, at most, that the others get between two that run alone."""
@@ -27,7 +29,7 @@ class Stoppable(Protocol):
         """Whether one of them goes on past its timeout."""
 
     @property
-    def waiting(self) -> int:
+    def waiting(self) -> Collection[Delivery]:
         """Deliveries that arrived and did not start."""
 
     def pause(self) -> None:

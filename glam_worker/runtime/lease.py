@@ -32,14 +32,26 @@ class Lease:
     def __init__(self, pipeline: Pipeline, facts: dict[Way, WayFacts]) -> None:
         self._pipeline = pipeline
         self._facts = facts
+        self._outlasted: set[Delivery] = set()
 
     def tick(self, now: float) -> None:
-        """Renew what is halfway to its end."""
+        """Renew what is halfway to its end, and tell of runs that go on past it."""
+        self._tell_outlasted(now)
         late = due(self._pipeline, now, self._pipeline.ack_wait / 2)
         for delivery in late:
             delivery.renew(now)
         if late:
             self.count(late)
+
+    def _tell_outlasted(self, now: float) -> None:
+        """Each once. What did not start is told of when it is dropped."""
+        lapsed = now - self._pipeline.ack_wait
+        late = {one for one in self._pipeline.held if one.renewed <= lapsed}
+        if late:
+            late -= self._pipeline.waiting
+            for delivery in late - self._outlasted:
+                self._facts[delivery.way].outlasted(delivery)
+        self._outlasted = late
 
     def count(self, renewed: list[Delivery]) -> None:
         """Tell of renewals; on the loop."""

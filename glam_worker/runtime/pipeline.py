@@ -89,10 +89,9 @@ class Pipeline:
         return self._runs.overstay
 
     @property
-    def waiting(self) -> int:
+    def waiting(self) -> set[Delivery]:
         """Deliveries that arrived and did not start."""
-        queued = len(self._waiting["main"]) + len(self._waiting["lane"])
-        return queued + self.suspects.waiting
+        return {*self._waiting["main"], *self._waiting["lane"], *self.suspects.unstarted}
 
     def offer(self, delivery: Delivery) -> None:
         """Take a delivery in: it starts as soon as a slot is free."""

@@ -147,6 +147,14 @@ class WayFacts(Protocol):
     def lapsed(self, delivery: Delivery) -> None:
         """A delivery was dropped because it may be another worker's by now."""
 
+    def outlasted(self, delivery: Delivery) -> None:
+        """A lease ended while its run went on: another worker may run it, too."""
+        return
+
+    def dropped(self, state: str, count: int) -> None:
+        """The stream dropped events that were ``in_hand`` or ``waiting``. Not all listen to it."""
+        return
+
     def alone(self, delivery: Delivery, unfinished: int) -> None:
         """A suspect runs alone: so many earlier runs of it never ended. Not all listen to it."""
         return

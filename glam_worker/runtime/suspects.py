@@ -76,9 +76,9 @@ class Suspects:
         return self._problem if self._stuck else None
 
     @property
-    def waiting(self) -> int:
+    def unstarted(self) -> list[Delivery]:
         """Suspects that did not start and are not in the queue for a slot."""
-        return len(self._following)
+        return list(self._following)
 
     def join(self, host: Host) -> None:
         """Work for this pipeline."""

@@ -22,6 +22,8 @@ class Recording:
         self.refused: list[Refusal] = []
         self.lapsed: list[Stored] = []
         """Dropped unstarted, because another worker may have them."""
+        self.outlasted: list[Stored] = []
+        """Their leases ended while they ran."""
         self.renewals = 0
         """In-progress acks sent."""
         self.in_hand: dict[Delivery, str] = {}
@@ -86,6 +88,10 @@ class _WayListener(WayFacts):
     def lapsed(self, delivery: Delivery) -> None:
         self._recording.in_hand.pop(delivery, None)
         self._recording.lapsed.append(_stored(delivery))
+        self._recording.changed()
+
+    def outlasted(self, delivery: Delivery) -> None:
+        self._recording.outlasted.append(_stored(delivery))
         self._recording.changed()
 
 

@@ -86,7 +86,7 @@ async def test_without_a_ledger_suspects_wait_and_first_deliveries_run(
                 first = await new.publish(SUBJECT, Order(number=number))
                 assert (await new.finished(first)).outcome == "ack"
             pipeline = new.worker.works[0].pipeline
-            waiting = pipeline.suspects.waiting
+            waiting = len(pipeline.suspects.unstarted)
             await new.client.api("STREAM.CREATE.KV_GLAM_LEDGER", config)
             for event in events:
                 await new.finished(event)
@@ -225,7 +225,7 @@ async def test_a_suspect_that_runs_alone_waits_for_what_runs(worker: WorkerFacto
             await new.publish(OTHER, Order(number=0))
             await new.until(lambda: mails.busy)
             await resume(new)
-            await new.until(lambda: mails.shut and places.suspects.waiting)
+            await new.until(lambda: mails.shut and places.suspects.unstarted)
             later = await new.publish(OTHER, Order(number=1))
             await new.until(lambda: mails.waiting)
             goes_on.set()
@@ -247,7 +247,7 @@ async def test_stopping_hands_back_suspects_that_wait_to_be_alone(worker: Worker
         events = await handed_out(old, 3, crashed=True)
         async with worker(service="shop") as new:
             await new.until(lambda: new.worker.works[0].pipeline.busy)
-            await new.until(lambda: new.worker.works[0].pipeline.suspects.waiting == 2)
+            await new.until(lambda: len(new.worker.works[0].pipeline.suspects.unstarted) == 2)
             await new.stop(grace=0)
             left = await records(new, range(1, 4))
         goes_on.set()

@@ -45,7 +45,7 @@ async def test_what_is_held_is_not_handed_out_again_while_the_loop_stands(
     async def place(order: Order) -> None:
         runs[order.number] += 1
         if order.number == 0:
-            while bench.worker.works[0].pipeline.waiting < 1:
+            while not bench.worker.works[0].pipeline.waiting:
                 await asyncio.sleep(0.01)
             block(3 * ACK_WAIT + SAID_AFTER)
 

@@ -156,6 +156,33 @@ async def no_renewals(*_args: object) -> list[Any]:
     return []
 
 
+async def test_a_lease_that_ends_under_a_run_is_counted_once(
+    worker: WorkerFactory, own_server: StartsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server is away for longer than the lease: the run goes on, and its ack completes it."""
+    server = own_server()
+    ends = asyncio.Event()
+
+    @worker.on(SUBJECT, Order, ack_wait=ACK_WAIT, concurrency=1)
+    async def place(order: Order) -> None:
+        await ends.wait()
+
+    async with worker(servers=server.url, service="shop") as bench:
+        event = await bench.publish(SUBJECT, Order(number=1))
+        await bench.until(lambda: bench.facts.renewals)
+        await asyncio.to_thread(server.kill)
+        await bench.until(lambda: bench.facts.outlasted, "the lease to end")
+        (held,) = pipeline(bench).held
+        await bench.until(lambda: time.monotonic() - held.renewed > 2 * LONGER)
+        count = bench.worker.observers.records["shop", "place", "main"].lapses
+        await asyncio.to_thread(server.start)
+        ends.set()
+        await bench.finished(event)
+
+    said = [one for one in caplog.records if "its lease ended while it runs" in one.message]
+    assert count == len(bench.facts.outlasted) == len(said) == 1
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["consumer", "stream"])
 async def test_nothing_is_told_to_a_consumer_made_anew(worker: WorkerFactory, whole: bool) -> None:
     """Stream or durable deleted and created again under a run: neither its sign of life nor its

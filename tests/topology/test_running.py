@@ -68,6 +68,57 @@ async def recorded_floor(bench: Bench) -> str:
     return str(answer["message"]["data"])
 
 
+async def test_what_the_stream_drops_before_it_is_handled_is_counted_and_said(
+    worker: WorkerFactory, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Events in hand and events that wait, each once; runs go on, and what comes is worked."""
+
+    def drops() -> dict[str, int]:
+        return dict(bench.worker.observers.records["shop", "place", "main"].drops)
+
+    async with worker(service="shop") as bench:
+        shop.goes_on.clear()
+        for number in range(10):
+            await bench.publish(SUBJECT, Order(number=number))
+        await bench.until(lambda: len(bench.facts.in_hand) == 5)
+        await look(bench)
+        before = drops()
+        await bench.client.api("STREAM.PURGE.GLAM_EVENTS", {"seq": 9})
+        with caplog.at_level(logging.ERROR, "glam_worker.topology"):
+            await look(bench)
+            first = drops()
+            await look(bench)
+        shop.goes_on.set()
+        await bench.until(lambda: sorted(shop.seen) == [0, 1, 2, 3, 4, 8, 9])
+        await bench.until(lambda: not bench.facts.in_hand)
+        await look(bench)
+        last = drops()
+
+    said = [one.message for one in caplog.records if "dropped" in one.message]
+    assert before == {}
+    assert first == last == {"in_hand": 5, "waiting": 3}
+    assert len(said) == 2
+    assert "dropped at least 3 events while they waited" in said[0]
+    assert "dropped 5 events that are in hand" in said[1]
+
+
+async def test_what_is_handled_and_leaves_by_age_is_not_told(
+    worker: WorkerFactory, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stream that drops what was handled does what it is for."""
+    async with worker(service="shop") as bench:
+        for number in range(3):
+            await handled(bench, number)
+            await look(bench)
+        await bench.client.api("STREAM.PURGE.GLAM_EVENTS")
+        await look(bench)
+        await handled(bench, 3)
+        await look(bench)
+        record = bench.worker.observers.records["shop", "place", "main"]
+    assert not record.drops
+    assert not [one for one in caplog.records if "dropped" in one.message]
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
