@@ -208,11 +208,10 @@ class Worker:
             reasons += work.problems.values()
             if work.pipeline.stray:
                 reasons.append(_stray(work))
-            if work.pipeline.suspects.problem:
-                reasons.append(work.pipeline.suspects.problem)
+            reasons.append(work.pipeline.suspects.problem or "")
             pulling = (one for one in work.sources if one.state is not PullState.QUIET)
-            reasons += [source.reason for source in pulling if source.reason]
-        return list(dict.fromkeys(reasons))
+            reasons += (source.reason or "" for source in pulling)
+        return list(dict.fromkeys(filter(None, reasons)))
 
     def unhealthy(self) -> list[str]:
         """Why this process should be replaced; empty when it should not."""
