@@ -14,25 +14,12 @@ from glam_worker.console.latencies import Latencies
 from glam_worker.console.session import Session
 from glam_worker.console.watch import Watch
 from glam_worker.operate.status import Statuses
-from tests.operate.letter_writing import Letters
+from tests.operate.conftest import client, letters
+
+__all__ = ["client", "letters"]
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-
-
-@pytest.fixture
-async def client(nats_url: str) -> AsyncIterator[JetStreamClient]:
-    """A connection to an account that nothing was ever stored in."""
-    client = JetStreamClient()
-    await client.connect(nats_url)
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-async def letters(client: JetStreamClient) -> Letters:
-    """A dead-letter stream, and what writes letters into it."""
-    return await Letters(client).created()
 
 
 def session_of(client: JetStreamClient, token: str | None, host: str = "127.0.0.1") -> Session:

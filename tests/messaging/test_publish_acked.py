@@ -22,7 +22,7 @@ from glam_shared.messaging.broker_errors import (
 from glam_shared.messaging.client import Message, PubAck
 from glam_shared.messaging.publish_ack import heals_by_waiting, read_ack
 from glam_worker.dev.server import EmbeddedServer
-from tests.messaging.proxy import Proxy
+from tests.faults.proxy import Proxy
 from tests.messaging.waiting import Connect, until
 
 StartServer = Callable[..., EmbeddedServer]
@@ -174,12 +174,12 @@ async def test_lost_answers(server: EmbeddedServer, connect: Connect) -> None:
         await client.ensure_stream("EVENTS", ["evt.>"])
         await client.publish_acked("evt.warm", b"", {}, msg_id="warm")
 
-        proxy.drop_answers = True
+        proxy.down.loses = lambda data: b'"stream":' in data
         publishing = asyncio.create_task(
             client.publish_acked("evt.a", b"1", {}, msg_id="one", timeout=0.2)
         )
-        await until(lambda: proxy.dropped > 0)
-        proxy.drop_answers = False
+        await until(lambda: proxy.down.lost > 0)
+        proxy.down.loses = lambda _data: False
 
         ack = await publishing
         assert ack.duplicate

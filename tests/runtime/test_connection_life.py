@@ -21,7 +21,7 @@ from glam_worker import Worker
 from glam_worker.declare.registry import Registry
 from glam_worker.dev.server import EmbeddedServer
 from glam_worker.testing.factory import BenchSettings
-from tests.messaging.proxy import Proxy
+from tests.faults.proxy import Proxy
 from tests.messaging.waiting import until
 
 SUBJECT = "evt.order.placed.v1"
