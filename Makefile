@@ -10,7 +10,11 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
+# Where Python may not keep what it compiled, each of hundreds of processes compiles all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tests wait more than they compute: one process more than there are processors.
+PROCESSES ?= $(shell n=$$(( $$(getconf _NPROCESSORS_ONLN) + 1 )); echo $$(( n < 4 ? n : 4 )))
 ARGS ?=
 MINUTES ?= 1
 SEED ?=
@@ -35,11 +39,11 @@ demo-http: $(VENV)/.demo ## Start a server and the example HTTP service that pub
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the test suite (ARGS are pytest's)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) $(ARGS)
 
 .PHONY: test-faults
 test-faults: $(VENV)/.dev ## Run the long tests: fault rows, chaos, browser (ARGS are pytest's)
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "faults or chaos" $(ARGS)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -m "faults or chaos" $(ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things at random under load (MINUTES=5 SEED=7) and count what was lost
