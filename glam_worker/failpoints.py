@@ -18,6 +18,7 @@ from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.letters import JetStreamLetters
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.pull import PullSource
+from glam_worker.runtime.emission import Emission
 from glam_worker.runtime.pipeline import Pipeline
 
 
@@ -33,6 +34,7 @@ class Point:
 
 POINTS = {
     "after_handler_before_ack": Point(JetStreamDelivery, "ack"),
+    "after_emission_before_ack": Point(Emission, "publish", after=True),
     "after_dlq_before_ack": Point(JetStreamLetters, "write", after=True),
     "after_park_before_ack": Point(JetStreamParking, "park", after=True),
     "before_pull": Point(PullSource, "_request"),

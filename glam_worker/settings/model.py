@@ -58,6 +58,7 @@ Inbox = Annotated[
 FAILPOINTS = (
     "after_handler_before_ack",
     "after_park_before_ack",
+    "after_emission_before_ack",
     "after_dlq_before_ack",
     "before_pull",
     "in_shutdown",

@@ -64,8 +64,8 @@ EACH: dict[str, tuple[str, Any, str | None, str | None]] = {
         "before_pull:2",
         "before_pull:0",
         (
-            "after_handler_before_ack, after_park_before_ack, after_dlq_before_ack, before_pull or "
-            "in_shutdown, and :3 for the third time"
+            "after_handler_before_ack, after_park_before_ack, after_emission_before_ack, "
+            "after_dlq_before_ack, before_pull or in_shutdown, and :3 for the third time"
         ),
     ),
 }

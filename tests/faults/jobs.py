@@ -19,6 +19,8 @@ from tests.faults.journal import Pen
 SERVICE = "faults"
 SUBJECT = "evt.job.wanted.v1"
 THREADED = "evt.job.threaded.v1"
+EMITTED = "evt.job.emitted.v1"
+"""Nobody works these."""
 
 ACK_WAIT = float(os.environ.get("FAULTS_ACK_WAIT", "2"))
 TIMEOUT = float(os.environ.get("FAULTS_TIMEOUT", "30"))
@@ -49,6 +51,7 @@ class Job(BaseModel):
         "die",
         "exit",
         "segfault",
+        "emit",
     ] = "nothing"
     seconds: float = 0.0
     times: int = 1_000_000
@@ -64,6 +67,9 @@ async def work(job: Job, event: EventContext) -> None:
             await asyncio.sleep(job.seconds)
         elif job.do == "hang":
             await _ignore_cancellation(job.seconds)
+        elif job.do == "emit":
+            for _ in range(2):
+                await event.publish(EMITTED, Job(id=job.id))
         else:
             _do(job, event)
 
@@ -72,7 +78,10 @@ async def work(job: Job, event: EventContext) -> None:
 def threaded(job: Job, event: EventContext) -> None:
     """Does it in a thread."""
     with _pen.run("threaded", job.id, event):
-        if event.attempt <= job.times:
+        if job.do == "emit":
+            for _ in range(2):
+                event.publish_sync(EMITTED, Job(id=job.id))
+        elif event.attempt <= job.times:
             _do(job, event)
 
 

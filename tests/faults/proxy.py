@@ -18,6 +18,8 @@ class Way:
         self.loses: Loses = lambda _data: False
         """Which writes get lost; whole ones, or what follows would make no sense."""
         self.lost = 0
+        self.slows: Callable[[bytes], float] = lambda _data: 0.0
+        """Seconds that a write is late, and what follows it."""
         self._open = asyncio.Event()
         self._open.set()
 
@@ -33,7 +35,7 @@ class Way:
         """Pass on what is read, until either side ends."""
         try:
             while data := await reader.read(1 << 16):
-                await asyncio.sleep(self.delay)
+                await asyncio.sleep(self.delay + self.slows(data))
                 await self._open.wait()
                 if self.loses(data):
                     self.lost += 1

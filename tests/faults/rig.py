@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from glam_shared.messaging import EventPublisher, JetStreamClient
+from glam_shared.messaging import EventEnvelope, EventPublisher, JetStreamClient
 from glam_shared.messaging.broker_errors import BrokerError
 from glam_worker.testing.streams import StoredMessage, StreamReader
 from tests.faults import jobs
@@ -112,6 +112,11 @@ class Rig:
     async def letters(self) -> list[StoredMessage]:
         """The dead letters."""
         return await StreamReader(await self.connect(), "GLAM_DLQ").more("dlq.>")
+
+    async def emitted(self) -> list[str]:
+        """The ids of what handlers published, in the order of the stream."""
+        messages = await StreamReader(await self.connect(), "GLAM_EVENTS").more(jobs.EMITTED)
+        return [EventEnvelope.from_bytes(one.body).event_id for one in messages]
 
     async def consumer(self, name: str = "work") -> dict[str, Any]:
         """What the server says about a handler's durable."""

@@ -123,6 +123,33 @@ async def test_a_pub_ack_that_is_lost_stores_nothing_twice(rig: Rig, do: str) ->
     assert await worker.metric("settlements_refused_total") == 0
 
 
+@pytest.mark.parametrize(("seconds", "refused"), [(1.0, 0), (4.0, 2)])
+async def test_a_stream_that_answers_slowly_is_waited_for(
+    rig: Rig, seconds: float, refused: int
+) -> None:
+    """A PubAck that is late is taken. One that is later than 3 seconds counts as refused: what was
+    decided is kept in the ledger, and settled, not run, half a minute later. It is stored once.
+    """
+    server = await rig.server()
+    proxy = await rig.proxy(server)
+    worker = await rig.ready_worker(servers=[proxy.url])
+    proxy.down.slows = lambda data: seconds * (b'{"stream":"GLAM_' in data)
+    await rig.publish([Job(id=1, do="reject"), Job(id=2, do="fail", times=1)])
+    if refused:
+
+        async def said() -> bool:
+            return await worker.metric("settlements_refused_total") == refused
+
+        await until(said, "the worker to have waited long enough", 60)
+        proxy.down.slows = lambda _data: 0.0
+        assert rig.journal.started() == {1: 1, 2: 1}
+    await rig.settled(60)
+
+    assert rig.journal.started() == {1: 1, 2: 2}
+    assert len(await rig.letters()) == 1
+    assert await worker.metric("settlements_refused_total") == refused
+
+
 async def test_a_connection_that_breaks_again_and_again_loses_nothing(rig: Rig) -> None:
     """Cut every moment under load: what runs twice was in hand at a cut."""
     server = await rig.server()

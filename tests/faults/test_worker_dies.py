@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.jobs import ACK_WAIT, THREADED, Job
+from tests.faults.jobs import ACK_WAIT, SUBJECT, THREADED, Job
 from tests.faults.rig import Rig
 from tests.faults.waiting import until
 
@@ -63,6 +63,28 @@ async def test_a_crash_between_two_steps_costs_one_extra_run(
     letters = await rig.letters()
     assert len(letters) == (1 if job.do == "reject" else 0)
     assert rig.journal.ended()[1] == {"nothing": runs, "fail": 1, "reject": 0}[job.do]
+
+
+@pytest.mark.parametrize("subject", [SUBJECT, THREADED], ids=["async def", "def"])
+@pytest.mark.parametrize("published", [1, 2])
+async def test_a_crash_after_publishing_emits_nothing_twice(
+    rig: Rig, subject: str, published: int
+) -> None:
+    """Killed after its first, or its last, of two equal events: the second run's are the same."""
+    await rig.server()
+    await rig.prepare()
+    await rig.publish([Job(id=1, do="emit")], subject)
+    dying = rig.worker(GLAM_FAILPOINT=f"after_emission_before_ack:{published}")
+    assert await dying.code() == -9
+    before = await rig.emitted()
+    await rig.ready_worker()
+    await rig.settled()
+    after = await rig.emitted()
+
+    assert rig.journal.started()[1] == 2
+    assert len(before) == published
+    assert len(after) == 2
+    assert after[:published] == before
 
 
 async def test_a_crash_while_stopping_loses_nothing(rig: Rig) -> None:
