@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cli import forked
 from tests.dev.waiting import until
 
 COMMAND = (sys.executable, "-m", "glam_worker")
@@ -63,7 +64,9 @@ def glam(
     stdin: str | None = None,
     command: tuple[str, ...] = COMMAND,
 ) -> Ended:
-    """Run to the end."""
+    """Run to the end; ``glam-worker`` itself in a forked process."""
+    if command == COMMAND:
+        return Ended(*forked.run(arguments, cwd, environment(env), stdin or "", WITHIN))
     done = subprocess.run(
         [*command, *arguments],
         cwd=cwd,

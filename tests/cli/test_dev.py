@@ -139,7 +139,7 @@ def test_mistake_from_the_beginning_is_waited_out(project: Path) -> None:
         dev.says("GLAM_CONCURRENCY in .env is 'many'")
         (project / ".env").write_text("GLAM_CONCURRENCY=2\n")
         dev.says("concurrency=0 is not allowed", times=2)
-        edit(project, "concurrency=0", "concurrency=1")
+        edit(project, "concurrency=0", "concurrency=12")
         dev.says("working 2 handlers")
         assert dev.stop() == 0
 
