@@ -54,6 +54,17 @@ class HandlerWork:
     problems: dict[Way, str] = field(default_factory=dict)
     """Why a way is not pulled: unsafe drift, or a durable that was deleted."""
 
+    @property
+    def stray(self) -> str:
+        """That it was given what it did not declare; empty where it was not."""
+        if self.pipeline.stray is None:
+            return ""
+        return (
+            f"handler {self.handler.name} was given an event of {self.pipeline.stray}, which its "
+            f"subject {self.handler.subject} does not match: its durable was changed; see "
+            "`glam-worker plan`"
+        )
+
     def source(self, way: Way) -> PullSource | None:
         """What pulls a way; None where nothing does."""
         return next((source for source in self.sources if source.way == way), None)

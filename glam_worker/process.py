@@ -113,6 +113,7 @@ class _Process:
         _log.info("stopping: %.0f s for what runs", self._worker.settings.shutdown_grace)
         stopping = asyncio.ensure_future(self._worker.stop())
         if not await self._unless(self._now, stopping):
+            await self._worker.leave()
             _log.warning("stopped at once: what ran is left to its lease")
             return 0
         stopping.result()
@@ -160,13 +161,13 @@ class _Process:
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled)
+            loop.add_signal_handler(number, self._signalled, number)
 
-    def _signalled(self) -> None:
+    def _signalled(self, number: signal.Signals) -> None:
         if not self._told.is_set():
             self._told.set()
-        elif self._serve is None:  # a child may be told by its parent and by the system at once
-            self._now.set()
+        elif self._serve is None or number == signal.SIGINT:
+            self._now.set()  # a child may be told to stop by its parent and by the system at once
 
     def _endpoint(self) -> Endpoint | None:
         settings = self._worker.settings

@@ -41,6 +41,8 @@ LEAST_SERVER = "2.12.0"
 
 _AFTER_ABORT = 2.0
 """Seconds for runs that were cut short to end, and for what is settled after them."""
+_AT_ONCE = 1.0
+"""Seconds for what must be written in any case."""
 
 
 class Worker:
@@ -206,8 +208,7 @@ class Worker:
         reasons = self._denials.reasons()
         for work in self.works:
             reasons += work.problems.values()
-            if work.pipeline.stray:
-                reasons.append(_stray(work))
+            reasons.append(work.stray)
             reasons.append(work.pipeline.suspects.problem or "")
             pulling = (one for one in work.sources if one.state is not PullState.QUIET)
             reasons += (source.reason or "" for source in pulling)
@@ -246,6 +247,10 @@ class Worker:
             await self.upkeep.stop()
         await self._close()
 
+    async def leave(self) -> None:
+        """End now: what runs is left to its lease, and costs no attempt."""
+        await self._isolation.end(_AT_ONCE)
+
     async def _quiet(self) -> None:
         for work in self.works:
             work.surroundings.stopping = True
@@ -279,14 +284,6 @@ class Worker:
                     source.close()
             if self._own_client:
                 await self.client.close()
-
-
-def _stray(work: HandlerWork) -> str:
-    return (
-        f"handler {work.handler.name} was given an event of {work.pipeline.stray}, which its "
-        f"subject {work.handler.subject} does not match: its durable was changed; see "
-        "`glam-worker plan`"
-    )
 
 
 def _service_of(registry: Registry) -> str:

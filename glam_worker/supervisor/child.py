@@ -77,6 +77,10 @@ class Child:
         """Tell it to stop in order."""
         self._send(signal.SIGTERM)
 
+    def hurry(self) -> None:
+        """Tell it to stop now."""
+        self._send(signal.SIGINT)
+
     def kill(self) -> None:
         """End it at once."""
         self._send(signal.SIGKILL)

@@ -20,6 +20,8 @@ from glam_worker.supervisor.place import Place
 
 _WRONG = 2
 _FAILED = 1
+_HURRY = 3.0
+"""Seconds for children to write what must be written, when they are told to end now."""
 
 _log = logging.getLogger("glam_worker.supervisor")
 
@@ -48,7 +50,7 @@ class Supervisor:
       ends the whole with its code; so does one that ends with 1 as the last that worked, where
       ``disconnected_budget`` asks for an end. Every other death is followed by a replacement.
     * First signal: children stop in order, and are killed ``shutdown_grace`` and ``STOP_MARGIN``
-      seconds later. Second signal: they are killed.
+      seconds later. Second signal: they end now, and are killed 3 seconds later.
     """
 
     def __init__(self, modules: Sequence[str], settings: Settings, service: str) -> None:
@@ -130,12 +132,20 @@ class Supervisor:
         ends: list[asyncio.Future[Any]] = [asyncio.shield(everyone), now]
         await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         now.cancel()
+        if not everyone.done():
+            await self._hurry(everyone)
         for place in self._places:
             if place.child is not None:
                 _log.warning("%s has not stopped and is killed", place.name)
                 place.child.kill()
         await everyone
         _log.info("stopped")
+
+    async def _hurry(self, everyone: asyncio.Future[Any]) -> None:
+        for place in self._places:
+            if place.child is not None:
+                place.child.hurry()
+        await asyncio.wait([everyone], timeout=_HURRY)
 
     async def _ending(self, place: Place) -> None:
         """Until the place's child, if there is one, has stopped."""

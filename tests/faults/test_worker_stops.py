@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -66,3 +68,33 @@ async def test_the_second_signal_means_now(rig: Rig) -> None:
 
     new = await rig.ready_worker()
     await until(lambda: rig.journal.running(new.pid), "another to have it")
+
+
+@pytest.mark.parametrize("flags", [(), ("--processes", "2")], ids=["alone", "children"])
+async def test_the_second_signal_costs_a_run_alone_no_attempt(
+    rig: Rig, flags: tuple[str, ...]
+) -> None:
+    """Its start is struck out before the process ends: with one attempt, it still has it."""
+    await rig.server()
+    env: dict[str, Any] = {"FAULTS_ATTEMPTS": 1, "GLAM_SHUTDOWN_GRACE": 60}
+    await rig.prepare()
+    await rig.publish([Job(id=1, do="sleep", seconds=8)])
+    for _ in range(2):
+        dying = rig.worker(**env)
+        await until(partial(rig.journal.running, dying.pid), "the job to run")
+        dying.kill()
+    old = rig.worker(*flags, **env)
+    await until(lambda: old.said("runs alone"), "the job to run alone")
+    await until(lambda: len(rig.journal.runs()) == 3, "the job to run")
+
+    old.signal(signal.SIGTERM)
+    await until(lambda: old.said("stopping"), "it to stop")
+    told = time.monotonic()
+    assert await old.term() == 0
+    assert time.monotonic() - told < 5
+    assert not rig.journal.runs()[2].end
+
+    await rig.ready_worker(**env)
+    await rig.settled()
+    assert await rig.letters() == []
+    assert rig.journal.ended() == {1: 1}
