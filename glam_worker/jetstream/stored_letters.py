@@ -62,19 +62,27 @@ class StoredLetters:
             first = letter.sequence + 1
 
     async def delete(self, letter: StoredLetter) -> bool:
-        """Remove a letter; False if it was gone, with its stream or without."""
-        return await self.drop(letter.created, letter.sequence)
+        """Remove a letter whose event goes on elsewhere; False if it was gone, with its stream or
+        without.
+
+        It is marked as removed, which the server does a hundred times as fast as ``drop``.
+        """
+        return await self._remove(letter.created, {"seq": letter.sequence, "no_erase": True})
 
     async def drop(self, created: int, sequence: int) -> bool:
-        """The same for a letter that is known by its place only."""
+        """Remove a letter for good: the server writes random bytes over it, which takes
+        milliseconds. False as for ``delete``."""
+        return await self._remove(created, {"seq": sequence})
+
+    async def _remove(self, created: int, which: dict[str, Any]) -> bool:
         try:
             if await self.created() != created:
                 return False
-            await self._client.api(f"STREAM.MSG.DELETE.{self.stream}", {"seq": sequence})
+            await self._client.api(f"STREAM.MSG.DELETE.{self.stream}", which)
         except NotFound:
             return False
         except ApiError:
-            if await self.get(sequence) is None:  # the server has no code for "gone already"
+            if await self.get(which["seq"]) is None:  # the server has no code for "gone already"
                 return False
             raise
         return True

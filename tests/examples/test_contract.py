@@ -55,7 +55,7 @@ def fuzz(door: DoorProcess, folder: Path, examples: int) -> subprocess.Completed
 
 @pytest.mark.parametrize(
     "examples",
-    [15, pytest.param(300, marks=[pytest.mark.faults, pytest.mark.timeout(280)])],
+    [15, pytest.param(60, marks=[pytest.mark.faults, pytest.mark.timeout(280)])],
 )
 async def test_no_generated_request_gets_an_answer_outside_the_contract(
     nats_url: str, tmp_path: Path, examples: int

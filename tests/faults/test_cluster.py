@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import BrokerError
 from tests.faults.jobs import SERVICE, Job
 from tests.faults.rig import Rig
@@ -34,9 +35,19 @@ async def cluster(servers: Cluster, rig: Rig) -> Cluster:
     await until(lambda: asyncio.to_thread(servers.complete), "the cluster to be complete", 60)
     rig.servers = servers.urls
     client = await rig.connect()
+    await until(partial(places_a_stream, client), "the cluster to place a stream", 60)
     for name in (await client.api("STREAM.NAMES"))["streams"] or ():
         await client.api(f"STREAM.DELETE.{name}")
     return servers
+
+
+async def places_a_stream(client: JetStreamClient) -> bool:
+    """Whether all three take one; for a while after its return a server may count as offline."""
+    try:
+        await client.api("STREAM.CREATE.PROBE", {"name": "PROBE", "num_replicas": 3})
+    except BrokerError:
+        return False
+    return True
 
 
 async def worker_of(rig: Rig) -> WorkerProcess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,6 +91,24 @@ class Letters:
                 {**record.to_headers(), "Nats-Msg-Id": uuid.uuid4().hex},
             )
             for record in records
+        )
+        await self.client.publish_all(messages, lambda _ack: None)
+
+    async def write_alike(self, records: Sequence[DeadLetter], count: int) -> None:
+        """Store very many letters like these in turn, each with an event and words of its own."""
+        forms = [(letter_subject(record.subject), record.to_headers()) for record in records]
+        messages = (
+            Message(
+                forms[number % len(forms)][0],
+                b'{"number":%d}' % number,
+                {
+                    **forms[number % len(forms)][1],
+                    "Glam-Event-Id": f"e{number}",
+                    "Glam-Error-Message": f"no {number}",
+                    "Nats-Msg-Id": f"letter{number}",
+                },
+            )
+            for number in range(count)
         )
         await self.client.publish_all(messages, lambda _ack: None)
 
