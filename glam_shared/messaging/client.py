@@ -228,6 +228,10 @@ class JetStreamClient:
         """
         return await self._api.call(operation, body, timeout)
 
+    async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
+        """Somebody's answer. Raises as `api` does, but for ApiError; at once when disconnected."""
+        return await self._mux.ask(self.client, subject, body, timeout)
+
     async def publish_acked(
         self,
         subject: str,

@@ -167,6 +167,11 @@ class JetStreamDelivery:
                 return False
         return True
 
+    def acked_before(self) -> bool:
+        """Whether it was acked by this process, in a delivery before this one."""
+        source = self._source
+        return source.outbox.has_acked(source.stream, source.consumer.durable, self._token)
+
     def hand_back(self, delay: float = 0.0) -> bool:
         """Let another worker have it; never past its lease, when it may have another owner."""
         held = time.monotonic() - self.renewed < self._source.ack_wait

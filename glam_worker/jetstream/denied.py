@@ -1,4 +1,4 @@
-"""What the server does not let this worker do, where that would stop or repeat its work."""
+"""What the server does not let this worker do, where that would stop its work."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ after 30 s, the life of a pull request and the default of ``ack_wait``, or not n
 
 
 class Denials:
-    """Remembers denied settlements, pull requests and subscriptions, as reasons not to be ready.
+    """Remembers denied pull requests and subscriptions, as reasons not to be ready.
 
-    Who publishes with an answer is told of a denial by an exception; an ack or a pull request
-    would see no more than silence.
+    Who publishes with an answer is told of a denial by an exception; a pull request would see no
+    more than silence. Of acks, see ``AckPermission``.
     """
 
     def __init__(self, client: JetStreamClient) -> None:
@@ -39,6 +39,5 @@ class Denials:
 
     def _denied(self, denied: PermissionDenied) -> None:
         verb, _, subject = denied.operation.rpartition(" ")
-        silent = subject.startswith("$JS.ACK.") or ".CONSUMER.MSG.NEXT." in subject
-        if silent or verb == "subscribe to":
+        if ".CONSUMER.MSG.NEXT." in subject or verb == "subscribe to":
             self._seen[str(needed(denied))] = (time.monotonic(), self._client.epoch)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from typing import Protocol
 
 from glam_shared.messaging import JetStreamClient, client_internals
+from glam_shared.messaging.broker_errors import BrokerError
+from glam_worker.jetstream.ack_subject import sequence_at
 
 _GAP = 0.001
 """Seconds between two writes of acks under load: a system call costs more than ten acks."""
@@ -15,6 +18,8 @@ _GAP = 0.001
 
 _REMEMBERED = 10_000
 """Acks, about a megabyte: a quarter of a second at the highest rate, and minutes at a low one."""
+_HEARD_WITHIN = 1.0
+"""Seconds for the server to say that it has heard acks that were sent again."""
 _ACK_END = " 0\r\n\r\n"
 _NEXT_ACK = f"{_ACK_END}PUB "
 
@@ -53,16 +58,41 @@ class Outbox:
         if self._planned is None:
             self._plan()
 
-    def repeat_acks(self, stream: str, durable: str) -> None:
+    async def repeat_acks(self, stream: str, durable: str) -> None:
         """Send the latest acks of a consumer again, which is known to be the one they were for.
 
         What was written just before a connection or a consumer's leader was lost may have reached
         nobody, and each such event would run once more. An ack that did arrive does nothing now.
+
+        Returns once the server has heard them all, a second later at most: a pull request that
+        overtakes them is given what they are about.
         """
+        subjects = self._acks_of(stream, durable)
+        if not subjects:
+            return
+        *others, last = subjects
+        if others:
+            self._write(f"PUB {_NEXT_ACK.join(others)}{_ACK_END}")
+        with contextlib.suppress(BrokerError):
+            await self._client.request(last, b"", _HEARD_WITHIN)
+
+    def has_acked(self, stream: str, durable: str, sequence: str) -> bool:
+        """Whether an ack of this carrier is among the latest."""
+        token = f".{sequence}."
+        acks = (one.split(".") for one in self._acks_of(stream, durable) if token in one)
+        return any(tokens[sequence_at(tokens)] == sequence for tokens in acks)
+
+    def forget_acks(self, stream: str, durable: str) -> None:
+        """The consumer is gone; another one of its name has other events of these sequences."""
+        gone = set(self._acks_of(stream, durable))
+        kept = [[one for one in acked if one not in gone] for acked in self._remembered]
+        self._remembered = deque(acked for acked in kept if acked)
+        self._remembered_count = sum(map(len, self._remembered))
+
+    def _acks_of(self, stream: str, durable: str) -> list[str]:
         consumer = f".{stream}.{durable}."
-        subjects = [one for acked in self._remembered for one in acked if consumer in one]
-        if subjects:
-            self._write(f"PUB {_NEXT_ACK.join(subjects)}{_ACK_END}")
+        acks = (*self._remembered, self._acked)
+        return [one for acked in acks for one in acked if consumer in one]
 
     def send(self, subject: str, body: str) -> None:
         """Publish ``body`` (ASCII) within a millisecond."""
@@ -101,7 +131,7 @@ class Outbox:
             self._planned = None
         commands, self._commands = self._commands, []
         if self._acked:
-            commands.append(f"PUB {_NEXT_ACK.join(self._acked)}{_ACK_END}")
+            commands.insert(0, f"PUB {_NEXT_ACK.join(self._acked)}{_ACK_END}")
             self._remember(self._acked)
             self._acked = []
         if commands and self._client.is_connected() and self._epoch == self._client.epoch:

@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 
 from glam_shared.messaging import JetStreamClient, client_internals
 from glam_shared.messaging.wire import read_headers
+from glam_worker.jetstream.ack_permission import AckPermission
 from glam_worker.jetstream.consumers import ConsumerRef, look_up
 from glam_worker.jetstream.delivery import JetStreamDelivery
 from glam_worker.jetstream.outbox import Outbox
@@ -77,6 +78,9 @@ class PullSource:
         self._loop = asyncio.get_running_loop()
         self._resuming: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
+        self._permission = AckPermission(
+            client, self.stream, consumer.durable, self._acks_are_denied
+        )
 
     # --- life ---
 
@@ -112,12 +116,14 @@ class PullSource:
         await self.quiet(PullState.GONE)
         self.live, self._gone = False, True
         self._drop()
+        self.outbox.forget_acks(self.stream, self.consumer.durable)
         self._became_live.set()
         self.close()
 
     def close(self) -> None:
         """Forget the connection."""
         self._unwatch()
+        self._permission.close()
         if self._resuming is not None:
             self._resuming.cancel()
 
@@ -221,12 +227,24 @@ class PullSource:
             self._stale_from = 0.0
             return
         self._stale_from = time.monotonic() + self.ack_wait / 2
+        self._cut()
+        if self.live:
+            self._resume("the event loop stood still")
+
+    def _acks_are_denied(self, why: str) -> None:
+        """Take nothing that would be handled again and again; acks are kept for later."""
+        if not self._quiet:
+            self._set(PullState.REFUSED, why)
+            self._drop()
+            self._cut()
+            self._resume(why)
+
+    def _cut(self) -> None:
+        """Drop what is not read yet, and let nothing more come."""
         subscription, self._subscription = self._subscription, None
         self._inbox_epoch = 0
         if subscription is not None:
             client_internals.cut(subscription)
-        if self.live:
-            self._resume("the event loop stood still")
 
     # --- connection ---
 
@@ -257,8 +275,9 @@ class PullSource:
         pause = 0.25
         await asyncio.sleep(delay)
         while self._client.is_connected():
+            self._permission.probe()
             verdict = await look_up(self._client, self.consumer)
-            if verdict.ok and await self._go_live():
+            if verdict.ok and self._permission.granted() and await self._go_live():
                 return
             self._gone = verdict.gone
             if verdict.gone:
@@ -268,6 +287,8 @@ class PullSource:
                 pause = max(pause, 5.0)
             elif not verdict.ok:
                 self._set(PullState.SILENT, verdict.reason)
+            elif self._permission.problem:
+                self._set(PullState.REFUSED, self._permission.problem)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
             pause = min(pause * 2, 30.0 if verdict.gone else 5.0)
 
@@ -276,6 +297,7 @@ class PullSource:
             if not self._quiet:
                 await self._before_pull()
                 await self._subscribe()
+            await self.outbox.repeat_acks(self.stream, self.consumer.durable)
         except NatsError as error:
             self._set(PullState.SILENT, f"cannot subscribe to {self._inbox}: {error}")
             return False
@@ -284,7 +306,6 @@ class PullSource:
         state = PullState.PULLING if self._silent is None else PullState.SILENT
         self._set(state, self._silent)
         self._became_live.set()
-        self.outbox.repeat_acks(self.stream, self.consumer.durable)
         self.ask()
         return True
 

@@ -15,6 +15,7 @@ from glam_worker.declare.outcomes import DONE, Invalid
 from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.credits import Credits
 from glam_worker.runtime.executor import Executor
+from glam_worker.runtime.known import held_already
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.runtime.runs import Begun, Runs, Step, calmed
 from glam_worker.runtime.settlement import Settler
@@ -99,7 +100,8 @@ class Pipeline:
         self.held[delivery] = None
         self._facts[delivery.way].received(delivery)
         if not delivery.first:
-            self.suspects.take(delivery)
+            take = self.lapse if held_already(delivery, self.held) else self.suspects.take
+            take(delivery)
             return
         self._waiting[delivery.way].append(delivery)
         if not self._starting or self._runs.waits:

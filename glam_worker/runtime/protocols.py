@@ -63,6 +63,9 @@ class Delivery(Protocol):
     async def acked(self) -> bool:
         """``ack`` as soon as it is safe; False if the consumer it came from is gone."""
 
+    def acked_before(self) -> bool:
+        """Whether this process has acked its message, in another delivery of it."""
+
     def hand_back(self, delay: float = 0.0) -> bool:
         """Let another worker have it, after ``delay`` seconds; False while it cannot be told."""
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from glam_shared.errors import InfrastructureError
-from glam_worker.declare.retry import HandBack, Park, Settlement
+from glam_worker.declare.retry import ACK, HandBack, Park, Settlement
 from glam_worker.runtime.gate import NotAlone, Turn
 from glam_worker.runtime.isolation import Host, Isolation
 from glam_worker.runtime.ledger import NOTHING, Change, Ledger, Record, Start, amend, forgotten
@@ -115,6 +115,8 @@ class Suspects:
 
     async def _verdict(self, delivery: Delivery, pause: float) -> Verdict | None:
         """What is done about it; None if that is not for us to say any more."""
+        if delivery.acked_before():  # that ack got lost, or was overtaken
+            return Verdict(delivery.counted, ACK)
         if pause and not await self._wait(delivery, pause):
             return None
         while True:

@@ -99,6 +99,10 @@ class Held:
                 await asyncio.Event().wait()
         return True
 
+    def acked_before(self) -> bool:
+        """An ack is never lost here."""
+        return False
+
     def hand_back(self, delay: float = 0.0) -> bool:
         """A nak; never past the lease."""
         held = self._broker.now() - self.renewed < ACK_WAIT

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from glam_worker.dev.server import EmbeddedServer
-from glam_worker.testing import WorkerFactory
+from glam_worker.testing import Bench, WorkerFactory
 
 SUBJECT = "evt.order.placed.v1"
 AUTHORIZED = "nats://worker:secret@"
@@ -40,6 +42,15 @@ def allow(server: EmbeddedServer) -> None:
     file = server.store / "nats-server.conf"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"authorization": may_not("")}))
     os.kill(server.pid, signal.SIGHUP)
+
+
+async def all_acked(bench: Bench) -> None:
+    """Return once the server waits for no ack."""
+    async with asyncio.timeout(bench.waiting.deadline):
+        while True:
+            info = await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place")
+            if not info["num_ack_pending"] + info["num_pending"]:
+                return
 
 
 @pytest.mark.parametrize(
@@ -70,22 +81,54 @@ async def test_a_denied_subject_makes_the_worker_not_ready(
         await bench.finished(await bench.publish(SUBJECT, Order()))
 
 
+@pytest.mark.parametrize("reconnects", [False, True], ids=["tries", "reconnects"])
+async def test_events_are_not_handled_again_while_acks_are_denied(
+    worker: WorkerFactory, own_server: StartsServer, reconnects: bool
+) -> None:
+    """Nothing is pulled until acks are allowed; then those that were denied are sent again."""
+    server = own_server(authorization=may_not("$JS.ACK.>"))
+    runs: list[int] = []
+
+    @worker.on(SUBJECT, Order, ack_wait=0.5, concurrency=2)
+    async def place(order: Order) -> None:
+        runs.append(order.number)
+
+    url = server.url.replace("nats://", AUTHORIZED)
+    async with worker(servers=url, service="shop") as bench:
+        for number in range(20):
+            await bench.publish(SUBJECT, Order(number=number))
+        (reason,) = await bench.until(bench.worker.not_ready, "the denial is told")
+        told = time.monotonic()
+        await bench.until(lambda: time.monotonic() - told > 3 * 0.5, "leases to have ended thrice")
+        allow(server)
+        if reconnects:
+            await bench.worker.client.client.force_reconnect()
+        await bench.until(lambda: not bench.worker.not_ready(), "it is ready")
+        await bench.until(lambda: len(set(runs)) == 20, "all to be handled")
+        await all_acked(bench)
+
+    assert "publish to $JS.ACK.GLAM_EVENTS.shop-place.>" in reason
+    assert sorted(runs) == list(range(20))
+
+
 async def test_acks_that_are_denied_are_said_once(
     worker: WorkerFactory, own_server: StartsServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A hundred denied acks make one line of the log."""
+    """Many denied acks make one line of the log."""
     server = own_server(authorization=may_not("$JS.ACK.>"))
 
-    @worker.on(SUBJECT, Order, ack_wait=60)
+    @worker.on(SUBJECT, Order, ack_wait=60, concurrency=100)
     async def place(order: Order) -> None: ...
 
     url = server.url.replace("nats://", AUTHORIZED)
     with caplog.at_level(logging.WARNING, "glam_worker.connection"):
-        async with worker(servers=url) as bench:
+        async with worker(servers=url, service="shop") as first:
+            await first.stop()
             for number in range(100):
-                await bench.publish(SUBJECT, Order(number=number))
-            await bench.until(lambda: len(bench.settlements()) == 100)
+                await first.publish(SUBJECT, Order(number=number))
+        async with worker(servers=url, service="shop") as bench:
             await bench.until(bench.worker.not_ready)
+            assert len(bench.settlements()) > 1
 
     ours = (one.message for one in caplog.records if one.name == "glam_worker.connection")
     said = [message for message in ours if "$JS.ACK" in message]

@@ -12,7 +12,7 @@ import pytest
 from nats.aio.msg import Msg
 from pydantic import BaseModel
 
-from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging import JetStreamClient, client_internals
 from glam_worker.dev.server import EmbeddedServer
 from glam_worker.testing import Bench, WorkerFactory
 
@@ -154,6 +154,65 @@ async def test_what_the_keeper_cannot_renew_the_loop_renews(
 async def no_renewals(*_args: object) -> list[Any]:
     """As a line that has no connection."""
     return []
+
+
+async def test_what_is_handed_out_again_to_its_holder_is_not_run_twice(
+    worker: WorkerFactory,
+) -> None:
+    """Somebody's nak brings back an event that runs here: the run goes on, under a new lease."""
+    ends = asyncio.Event()
+
+    @worker.on(SUBJECT, Order, ack_wait=5.0, concurrency=4)
+    async def place(order: Order) -> None:
+        await ends.wait()
+
+    async with worker(service="shop") as bench:
+        event = await bench.publish(SUBJECT, Order(number=1))
+        await bench.until(lambda: bench.facts.received)
+        (held,) = pipeline(bench).held
+        renewed = held.renewed
+        await bench.client.client.publish("$JS.ACK.GLAM_EVENTS.shop-place.1.1.1.0.0", b"-NAK")
+        await bench.until(lambda: len(bench.facts.received) == 2)
+        assert list(pipeline(bench).held) == [held]
+        assert held.renewed > renewed
+        ends.set()
+        await bench.finished(event)
+        assert len(bench.runs(event)) == 1
+        assert await floor(bench) == 1
+
+
+async def test_what_was_acked_here_is_not_run_when_it_comes_again(
+    worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ack got lost on its way: it is sent again instead of a run."""
+    lost: list[bytes] = []
+    write = client_internals.write
+
+    def carries_all_but_an_ack(client: Any, data: bytes) -> None:
+        if b"PUB $JS.ACK" in data and not lost:
+            lost.append(data)
+        else:
+            write(client, data)
+
+    monkeypatch.setattr(client_internals, "write", carries_all_but_an_ack)
+
+    @worker.on(SUBJECT, Order, ack_wait=ACK_WAIT)
+    async def place(order: Order) -> None: ...
+
+    async with worker(service="shop") as bench:
+        event = await bench.publish(SUBJECT, Order(number=1))
+        await bench.until(lambda: len(bench.settlements()) == 2)
+        assert len(bench.runs(event)) == len(lost) == 1
+        assert await floor(bench) == 1
+
+
+async def floor(bench: Bench) -> int:
+    """How far the server knows of everything that it is settled."""
+    async with asyncio.timeout(bench.waiting.deadline):
+        while True:
+            info = await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place")
+            if not info["num_ack_pending"]:
+                return int(info["ack_floor"]["stream_seq"])
 
 
 async def test_a_lease_that_ends_under_a_run_is_counted_once(
