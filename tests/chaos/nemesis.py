@@ -127,7 +127,7 @@ class Nemesis:
     @asynccontextmanager
     async def _stopped_worker(self) -> AsyncIterator[None]:
         place = self._dice.choice(self._places)
-        if place.present.process.poll() is not None:
+        if place.present.exit_code is not None:
             yield
             return
         self._note("term", place, place.name)
@@ -140,7 +140,7 @@ class Nemesis:
 
     @staticmethod
     def _refill(place: Place) -> None:
-        if place.present.process.poll() is not None:
+        if place.present.exit_code is not None:
             place.fill()
 
     @asynccontextmanager

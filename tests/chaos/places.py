@@ -22,7 +22,7 @@ class Place:
     pids: list[int] = field(default_factory=list)
     was_ready: bool = False
     killed: set[int] = field(default_factory=set)
-    codes: list[tuple[str, int]] = field(default_factory=list)
+    codes: list[tuple[str, int | None]] = field(default_factory=list)
     """How each worker that was stopped ended: by which means, and its exit code."""
 
     def fill(self) -> None:
@@ -43,10 +43,10 @@ class Place:
 
     def kill(self) -> None:
         """SIGKILL, also while it stops in order."""
-        if self.present.process.poll() is None:
+        if self.present.exit_code is None:
             self.killed.add(self.present.pid)
             self.present.kill()
-            self.codes.append(("kill", self.present.process.returncode))
+            self.codes.append(("kill", self.present.exit_code))
 
     async def term(self) -> None:
         """SIGTERM, and the end in order."""
@@ -65,7 +65,7 @@ class Place:
 
     async def recovered(self) -> bool:
         """Whether its worker is ready; one that ended by itself is replaced, and told."""
-        ended = self.present.process.poll()
+        ended = self.present.exit_code
         if ended is not None:
             self.codes.append(("itself" if self.was_ready else "start", ended))
             self.fill()

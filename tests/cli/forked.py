@@ -28,7 +28,7 @@ IMPORTED = (
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """What a process reads and writes; written files are made, or added to."""
+    """What a process reads and writes; it adds to what is written already."""
 
     stdin: Path
     stdout: Path
@@ -39,6 +39,8 @@ def start(
     arguments: tuple[str, ...], cwd: Path, env: Mapping[str, str], files: Files
 ) -> BaseProcess:
     """``python -m glam_worker ARGUMENTS``, started."""
+    for written in (files.stdout, files.stderr):
+        written.open("ab").close()
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload(list(IMPORTED))
     process = forks.Process(target=_command, args=(arguments, cwd, dict(env), files))
@@ -66,6 +68,8 @@ def _command(arguments: tuple[str, ...], cwd: Path, env: dict[str, str], files: 
     """What the forked process does."""
     _open(files)
     os.chdir(cwd)
+    if "LD_PRELOAD" in env:  # which only a new program takes
+        os.execve(sys.executable, [sys.executable, "-m", "glam_worker", *arguments], env)
     os.environ.clear()
     os.environ.update(env)
     sys.path[:0] = [str(cwd), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]

@@ -164,4 +164,4 @@ async def test_a_lost_quorum_is_said_and_survived(rig: Rig, cluster: Cluster) ->
     assert recovered < 30
     assert worker.resident() - memory < 20e6
     assert len(rig.journal.ended()) == 40
-    assert worker.process.poll() is None
+    assert worker.exit_code is None

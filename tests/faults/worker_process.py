@@ -7,8 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.command import environment
+from tests.cli.forked import Files, start
 from tests.faults import jobs
 from tests.faults.ports import free_port
 from tests.faults.waiting import until
@@ -39,17 +38,21 @@ class WorkerProcess:
         self.port = free_port()
         self._out = out or folder / f"{self.port}.out"
         self._err = folder / f"{self.port}.err"
-        command = [sys.executable, "-m", "glam_worker", "run", *modules, *flags]
-        command += ["--servers", servers, "--http-port", str(self.port)]
-        with self._out.open("wb") as stdout, self._err.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                command, cwd=folder, stdout=stdout, stderr=stderr, env=environment(env)
-            )
+        address = ("--servers", servers, "--http-port", str(self.port))
+        arguments = ("run", *modules, *flags, *address)
+        files = Files(Path(os.devnull), self._out, self._err)
+        self._process = start(arguments, folder, environment(env), files)
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self.process.pid
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None until it has ended; of one that a signal ended, minus the signal."""
+        return self._process.exitcode
 
     # --- what it says ---
 
@@ -99,10 +102,10 @@ class WorkerProcess:
     async def is_ready(self) -> None:
         """Return once it is ready."""
         await until(self._ready_or_ended, "the worker to be ready")
-        assert self.process.poll() is None, self.errors or self._out.read_text()
+        assert self.exit_code is None, self.errors or self._out.read_text()
 
     async def _ready_or_ended(self) -> bool:
-        return self.process.poll() is not None or not await self.not_ready()
+        return self.exit_code is not None or not await self.not_ready()
 
     async def is_unready(self, words: str, within: float = 30.0) -> str:
         """The reason with these words, once it is given."""
@@ -117,18 +120,20 @@ class WorkerProcess:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
+        if self.exit_code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it with SIGKILL, and wait for the end."""
-        self.process.kill()
-        self.process.wait()
+        self._process.kill()
+        self._process.join()
 
     async def code(self, within: float = 30.0) -> int:
         """Its exit code, once it has ended."""
-        await until(lambda: self.process.poll() is not None, "the worker to end", within)
-        return int(self.process.returncode)
+        await until(lambda: self.exit_code is not None, "the worker to end", within)
+        assert self.exit_code is not None
+        return self.exit_code
 
     async def term(self, within: float = 30.0) -> int:
         """Stop it in order; the exit code."""
@@ -137,6 +142,5 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Leave nothing behind."""
-        if self.process.poll() is None:
-            os.kill(self.pid, signal.SIGCONT)
-            self.kill()
+        self.signal(signal.SIGCONT)
+        self.kill()
