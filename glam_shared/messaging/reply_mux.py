@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import Callable
 
 import nats.errors
@@ -21,6 +22,8 @@ from glam_shared.messaging.wire import publish_command, read_headers, subject_by
 
 _UNSENT_LIMIT = 2 * 1024 * 1024
 """Bytes that may wait for the socket before a request has to."""
+
+_OF_DOMAIN = re.compile(r"^\$JS\.[^.]+\.API\.")
 
 Answer = bytes | BrokerError
 Forget = Callable[[], object]
@@ -134,10 +137,8 @@ class ReplyMux:
         if operation == f"subscribe to {self._prefix}*":
             self._no_inbox = denied
         for reply, question in tuple(self._waiting.items()):
-            if self._no_inbox or operation == f"publish to {question.subject}":
-                question.settle(
-                    self._no_inbox or PermissionDenied(f"publish to {question.subject}")
-                )
+            if self._no_inbox or operation in _told_as(question.subject):
+                question.settle(self._no_inbox or PermissionDenied(operation))
                 self._waiting.pop(reply, None)
 
     async def _listen(self, client: Client) -> None:
@@ -175,3 +176,9 @@ class ReplyMux:
 def _nobody(body: bytes, block: bytes) -> bool:
     """Whether the server says so itself (no responders, ADR-1: an empty message of status 503)."""
     return not body and read_headers(block).get("Status") == "503"
+
+
+def _told_as(subject: str) -> tuple[str, str]:
+    """How a denial names a subject: as it was sent, or as a domain's own server has mapped it."""
+    mapped = _OF_DOMAIN.sub("$JS.API.", subject)
+    return f"publish to {subject}", f"publish to {mapped}"

@@ -8,6 +8,7 @@ import pickle
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
@@ -113,6 +114,30 @@ async def test_denied(start_server: StartServer, connect: Connect) -> None:
     assert time.monotonic() - began < 20.0
     assert 1 == len(seen)
     assert await client.api("STREAM.NAMES")
+
+
+async def test_denied_in_a_domain(start_server: StartServer, connect: Connect) -> None:
+    """
+    The domain's server names the subject that it mapped the request to: the one to allow. What
+    else waits goes on waiting.
+    """
+    permissions = {"publish": {"deny": ["$JS.API.STREAM.DELETE.>"]}}
+    user = {"user": "anna", "password": "right", "permissions": permissions}
+    server = start_server(authorization={"users": [user]}, jetstream={"domain": "hub"})
+    client = await connect(server.url, user="anna", password="right", domain="hub")
+    began = time.monotonic()
+
+    answers: list[Any] = await asyncio.gather(
+        client.api("STREAM.NAMES"),
+        client.api("STREAM.DELETE.EVENTS", timeout=30.0),
+        return_exceptions=True,
+    )
+
+    assert time.monotonic() - began < 20.0
+    names, denied = answers
+    assert isinstance(names, dict)
+    assert isinstance(denied, PermissionDenied)
+    assert "publish to $JS.API.STREAM.DELETE.EVENTS" == denied.operation
 
 
 async def test_denied_inbox(start_server: StartServer, connect: Connect) -> None:
