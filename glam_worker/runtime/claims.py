@@ -93,8 +93,12 @@ class Claims:
 
     async def _claim(self, run: Run) -> Held:
         """Raises Snooze where that cannot be done now: no handler is called, no attempt used."""
-        key, mine = claim_key(run), self._claim_of(run)
+        key, mine = claim_key(run, run.handler.name), self._claim_of(run)
         try:
+            for name in run.handler.options.previously:
+                former = await self._store.read(claim_key(run, name))
+                if former is not None:
+                    self._respect(former[0], mine)
             revision = await self._store.create(key, mine)
             while revision is None:
                 revision = await self._take_over(key, mine)
@@ -108,11 +112,15 @@ class Claims:
         if found is None:
             return await self._store.create(key, mine)
         claim, revision = found
+        self._respect(claim, mine)
+        return await self._store.replace(key, mine, revision)
+
+    def _respect(self, claim: Claim, mine: Claim) -> None:
+        """Raise AlreadyHandled, or Snooze where another message of the event is being handled."""
         if claim.deadline is None:
             raise AlreadyHandled
         if claim.carrier != mine.carrier and claim.deadline > self._store.now():
             raise Snooze(until=claim.deadline)
-        return await self._store.replace(key, mine, revision)
 
     async def _done(self, run: Run, held: Held) -> None:
         done = Claim(run.delivery.carrier, None)
@@ -131,11 +139,14 @@ class Claims:
         return Claim(run.delivery.carrier, self._store.now() + self._patience)
 
 
-def claim_key(run: Run) -> str:
-    """One for each event and handler; a replay on purpose has one of its own."""
+def claim_key(run: Run, handler: str) -> str:
+    """One for each event and handler; a replay on purpose has one of its own.
+
+    ``handler`` is the name it has, or had: what was handled under a former name is handled.
+    """
     parts = (
         run.service,
-        run.handler.name,
+        handler,
         run.subject,
         run.source_service,
         run.event_id,

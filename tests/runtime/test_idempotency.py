@@ -8,7 +8,9 @@ from pydantic import BaseModel
 
 from glam_shared.messaging import EventEnvelope
 from glam_worker import EventContext, RetryPolicy
+from glam_worker.declare.registry import Registry
 from glam_worker.testing import WorkerFactory
+from tests.topology.applied import apply
 
 SUBJECT = "evt.order.placed.v1"
 
@@ -34,6 +36,30 @@ async def test_an_event_published_twice_is_handled_once(worker: WorkerFactory) -
         settled = await bench.settled(await bench.publish_raw(SUBJECT, BODY))
 
     assert ran == [1]
+    assert settled.outcome == "duplicate"
+
+
+async def test_a_renamed_handler_knows_what_it_has_handled(worker: WorkerFactory) -> None:
+    """Under its former name, a second message of the event is a duplicate; others are handled."""
+    ran: list[str] = []
+    before, after = Registry(), Registry()
+
+    @before.on(SUBJECT, Order, idempotent=True)
+    async def place(order: Order) -> None:
+        ran.append("place")
+
+    @after.on(SUBJECT, Order, idempotent=True, previously="place")
+    async def reserve(order: Order) -> None:
+        ran.append("reserve")
+
+    async with worker(before, service="shop") as bench:
+        await bench.finished(await bench.publish_raw(SUBJECT, BODY))
+        await apply(bench.client, after)
+    async with worker(after, service="shop") as bench:
+        settled = await bench.settled(await bench.publish_raw(SUBJECT, BODY))
+        await bench.finished(await bench.publish(SUBJECT, Order()))
+
+    assert ran == ["place", "reserve"]
     assert settled.outcome == "duplicate"
 
 
