@@ -9,6 +9,7 @@ from glam_shared.messaging.broker_errors import PermissionDenied
 from glam_shared.messaging.denials import needed
 from glam_shared.messaging.wire import publish_command, subject_bytes
 from glam_worker.jetstream.ack_subject import sequence_at
+from glam_worker.jetstream.consumers import ConsumerRef
 
 _ACKS = "$JS.ACK."
 
@@ -21,12 +22,12 @@ class AckPermission:
     """
 
     def __init__(
-        self, client: JetStreamClient, stream: str, durable: str, denied: Callable[[str], None]
+        self, client: JetStreamClient, consumer: ConsumerRef, denied: Callable[[str], None]
     ) -> None:
         self.problem: str | None = None
         """What is denied; None while nothing is known to be."""
         self._client = client
-        self._place = f".{stream}.{durable}."
+        self._place = f".{consumer.stream}.{consumer.durable}."
         self._tell = denied
         self._probe = ""
         self._again = False

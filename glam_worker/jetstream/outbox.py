@@ -88,6 +88,7 @@ class Outbox:
         kept = [[one for one in acked if one not in gone] for acked in self._remembered]
         self._remembered = deque(acked for acked in kept if acked)
         self._remembered_count = sum(map(len, self._remembered))
+        self._acked = [one for one in self._acked if one not in gone]
 
     def _acks_of(self, stream: str, durable: str) -> list[str]:
         consumer = f".{stream}.{durable}."

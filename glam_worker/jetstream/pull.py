@@ -7,19 +7,18 @@ every 409, and it takes a user's ``Status`` header for its own.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
 
-from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from glam_shared.messaging import JetStreamClient, client_internals
+from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.wire import read_headers
 from glam_worker.jetstream.ack_permission import AckPermission
 from glam_worker.jetstream.consumers import ConsumerRef, look_up
 from glam_worker.jetstream.delivery import JetStreamDelivery
+from glam_worker.jetstream.inbox import Inbox
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.pull_state import PullState
 from glam_worker.jetstream.requests import EXPIRES, HEARTBEAT, OpenRequests
@@ -35,9 +34,8 @@ _ACK = "$JS.ACK."
 class PullSource:
     """Asks for as many messages as there are credits, and hands on what arrives.
 
-    * A new inbox for each connection: an old request survives a reconnect on the old one.
-    * Nothing is told to the server before the consumer is known to be the one it was.
-    * Every status has its reaction; silence has one too.
+    Nothing is told to the server before the consumer is known to be the one it was. Every status
+    has its reaction; silence has one too.
     """
 
     def __init__(
@@ -64,9 +62,8 @@ class PullSource:
         self._credit = credit.of(consumer.way)
         self._offer = offer
         self._drop = drop
-        self._subject = self._inbox = ""
-        self._inbox_epoch = 0
-        self._subscription: Subscription | None = None
+        self._subject = ""
+        self._inbox = Inbox(client, self._arrived)
         self._heard = 0.0
         self._stale_from = 0.0
         """What is read after this moment may be somebody else's; each tick puts it off."""
@@ -78,9 +75,7 @@ class PullSource:
         self._loop = asyncio.get_running_loop()
         self._resuming: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
-        self._permission = AckPermission(
-            client, self.stream, consumer.durable, self._acks_are_denied
-        )
+        self._permission = AckPermission(client, consumer, self._acks_are_denied)
 
     # --- life ---
 
@@ -100,14 +95,13 @@ class PullSource:
         """Ask for no more: unsubscribe, and take what arrives until the server's pong."""
         self._quiet = True
         self.state, self.reason = state, why
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None and self._client.is_connected():
-            await client_internals.drain(subscription, timeout=2.0)
+        await self._inbox.drain()
         self._credits.returned(self.way)
 
     def release(self) -> None:
         """Pull again after ``quiet``."""
-        self._quiet, self._inbox_epoch = False, 0
+        self._quiet = False
+        self._inbox.renew()
         self._stale_from = time.monotonic() + self.ack_wait / 2
         self._resume("it was held back")
 
@@ -161,7 +155,7 @@ class PullSource:
             self._heard = time.monotonic()
         batch = self._credits.take(self.way)
         if batch:
-            self.outbox.request(self._subject, *self._requests.new(self._inbox, batch))
+            self.outbox.request(self._subject, *self._requests.new(self._inbox.name, batch))
 
     # --- taking ---
 
@@ -215,7 +209,7 @@ class PullSource:
             reason = f"no heartbeat of consumer {self.consumer.durable} for {SILENCE:.0f} s"
             self._silent = reason
             self._set(PullState.SILENT, reason)
-            self._inbox_epoch = 0  # requests on the old inbox may be served yet
+            self._inbox.renew()
             self._resume(reason)
         elif self._requests.forget(now):
             self._credits.returned(self.way)
@@ -227,7 +221,7 @@ class PullSource:
             self._stale_from = 0.0
             return
         self._stale_from = time.monotonic() + self.ack_wait / 2
-        self._cut()
+        self._inbox.cut()
         if self.live:
             self._resume("the event loop stood still")
 
@@ -236,15 +230,8 @@ class PullSource:
         if not self._quiet:
             self._set(PullState.REFUSED, why)
             self._drop()
-            self._cut()
+            self._inbox.cut()
             self._resume(why)
-
-    def _cut(self) -> None:
-        """Drop what is not read yet, and let nothing more come."""
-        subscription, self._subscription = self._subscription, None
-        self._inbox_epoch = 0
-        if subscription is not None:
-            client_internals.cut(subscription)
 
     # --- connection ---
 
@@ -296,10 +283,10 @@ class PullSource:
         try:
             if not self._quiet:
                 await self._before_pull()
-                await self._subscribe()
+                await self._inbox.open()
             await self.outbox.repeat_acks(self.stream, self.consumer.durable)
         except NatsError as error:
-            self._set(PullState.SILENT, f"cannot subscribe to {self._inbox}: {error}")
+            self._set(PullState.SILENT, f"cannot subscribe to {self._inbox.name}: {error}")
             return False
         self._heard = time.monotonic()
         self.live = True
@@ -308,20 +295,6 @@ class PullSource:
         self._became_live.set()
         self.ask()
         return True
-
-    async def _subscribe(self) -> None:
-        """Subscribe to an inbox of this connection, once."""
-        epoch, client = self._client.epoch, self._client.client
-        if self._inbox_epoch == epoch:
-            return
-        old, self._subscription = self._subscription, None
-        if old is not None:
-            with contextlib.suppress(NatsError):
-                await old.unsubscribe()
-        self._inbox = client.new_inbox()
-        self._subscription = await client.subscribe(f"{self._inbox}.*", pending_bytes_limit=0)
-        client_internals.deliver_directly(self._subscription, self._arrived)
-        self._inbox_epoch = epoch
 
     def _set(self, state: PullState, reason: str | None) -> None:
         if not self._quiet:
