@@ -16,7 +16,7 @@ _FIRST_TRY = 2.0
 _IN_TROUBLE = 0.5
 """Seconds for the next ones, once one was not taken: each holds a credit of its handler."""
 _TROUBLE = 30.0
-"""Seconds for which a stream that took nothing is not given more time."""
+"""Seconds for which a stream that took nothing is not given more time, but by one in that time."""
 _LARGER_THAN_STREAM = 10054
 """The stream has a limit of its own to the size of a message."""
 
@@ -33,7 +33,7 @@ class Storing:
         self, subject: str, body: bytes, headers: Mapping[str, str], msg_id: str
     ) -> None:
         """Return once it is stored. Raises Refused, and DoesNotFit for what is too large."""
-        troubled = time.monotonic() < self._trouble_until
+        troubled = self._in_trouble()
         budget = _IN_TROUBLE if troubled else _BUDGET
         try:
             await self._client.publish_acked(
@@ -47,9 +47,20 @@ class Storing:
         except BrokerError as error:
             if _too_large(error):
                 raise DoesNotFit(f"{self._what} was not stored: {error}") from error
-            self._trouble_until = time.monotonic() + _TROUBLE
+            if not troubled:
+                self._trouble_until = time.monotonic() + _TROUBLE
             raise Refused(f"{self._what} was not stored: {error}") from error
         self._trouble_until = 0.0
+
+    def _in_trouble(self) -> bool:
+        """Whether it failed a moment ago. After that moment one finds out how it is now: a stream
+        that is slow and well takes longer than the others wait."""
+        now = time.monotonic()
+        if now < self._trouble_until:
+            return True
+        if self._trouble_until:
+            self._trouble_until = now + _TROUBLE
+        return False
 
 
 def _too_large(error: BrokerError) -> bool:
