@@ -40,6 +40,8 @@ class Verdict:
     reason: str = ""
     gone: bool = False
     """Whether what we hold of it can never be settled again."""
+    last: int = 0
+    """The last sequence of its stream."""
 
 
 def nanoseconds(timestamp: str) -> int:
@@ -89,4 +91,4 @@ def _compared(consumer: ConsumerRef, stream: dict[str, Any], durable: dict[str, 
                 "you want it"
             )
             return Verdict(ok=False, reason=reason, gone=True)
-    return Verdict(ok=True)
+    return Verdict(ok=True, last=int(stream["state"]["last_seq"]))

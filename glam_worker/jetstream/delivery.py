@@ -170,7 +170,7 @@ class JetStreamDelivery:
     def acked_before(self) -> bool:
         """Whether it was acked by this process, in a delivery before this one."""
         source = self._source
-        return source.outbox.has_acked(source.stream, source.consumer.durable, self._token)
+        return source.outbox.has_acked(source.stream, source.consumer.durable, self._reply)
 
     def hand_back(self, delay: float = 0.0) -> bool:
         """Let another worker have it; never past its lease, when it may have another owner."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from glam_shared.messaging import JetStreamClient, client_internals
 from glam_shared.messaging.broker_errors import BrokerError
-from glam_worker.jetstream.ack_subject import sequence_at
+from glam_worker.jetstream.ack_subject import message_of
 
 _GAP = 0.001
 """Seconds between two writes of acks under load: a system call costs more than ten acks."""
@@ -58,33 +58,40 @@ class Outbox:
         if self._planned is None:
             self._plan()
 
-    async def repeat_acks(self, stream: str, durable: str) -> None:
+    async def repeat_acks(self, stream: str, durable: str, last: int) -> None:
         """Send the latest acks of a consumer again, which is known to be the one they were for.
 
         What was written just before a connection or a consumer's leader was lost may have reached
         nobody, and each such event would run once more. An ack that did arrive does nothing now.
 
         Returns once the server has heard them all, a second later at most: a pull request that
-        overtakes them is given what they are about.
+        overtakes them is given what they are about. ``last`` is the last sequence that the stream
+        has: a stream that has lost its end will have other events there.
         """
-        subjects = self._acks_of(stream, durable)
+        known = self._acks_of(stream, durable)
+        subjects = [one for one in known if int(message_of(one)[0]) <= last]
+        if len(subjects) < len(known):
+            self._forget(set(known) - set(subjects))
         if not subjects:
             return
-        *others, last = subjects
+        *others, final = subjects
         if others:
             self._write(f"PUB {_NEXT_ACK.join(others)}{_ACK_END}")
         with contextlib.suppress(BrokerError):
-            await self._client.request(last, b"", _HEARD_WITHIN)
+            await self._client.request(final, b"", _HEARD_WITHIN)
 
-    def has_acked(self, stream: str, durable: str, sequence: str) -> bool:
-        """Whether an ack of this carrier is among the latest."""
-        token = f".{sequence}."
-        acks = (one.split(".") for one in self._acks_of(stream, durable) if token in one)
-        return any(tokens[sequence_at(tokens)] == sequence for tokens in acks)
+    def has_acked(self, stream: str, durable: str, ack: str) -> bool:
+        """Whether an ack of the message that ``ack`` is for is among the latest."""
+        message = message_of(ack)
+        token = f".{message[0]}."
+        acks = (one for one in self._acks_of(stream, durable) if token in one)
+        return any(message_of(one) == message for one in acks)
 
     def forget_acks(self, stream: str, durable: str) -> None:
         """The consumer is gone; another one of its name has other events of these sequences."""
-        gone = set(self._acks_of(stream, durable))
+        self._forget(set(self._acks_of(stream, durable)))
+
+    def _forget(self, gone: set[str]) -> None:
         kept = [[one for one in acked if one not in gone] for acked in self._remembered]
         self._remembered = deque(acked for acked in kept if acked)
         self._remembered_count = sum(map(len, self._remembered))

@@ -264,7 +264,7 @@ class PullSource:
         while self._client.is_connected():
             self._permission.probe()
             verdict = await look_up(self._client, self.consumer)
-            if verdict.ok and self._permission.granted() and await self._go_live():
+            if verdict.ok and self._permission.granted() and await self._go_live(verdict.last):
                 return
             self._gone = verdict.gone
             if verdict.gone:
@@ -279,12 +279,12 @@ class PullSource:
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
             pause = min(pause * 2, 30.0 if verdict.gone else 5.0)
 
-    async def _go_live(self) -> bool:
+    async def _go_live(self, last: int) -> bool:
         try:
             if not self._quiet:
                 await self._before_pull()
                 await self._inbox.open()
-            await self.outbox.repeat_acks(self.stream, self.consumer.durable)
+            await self.outbox.repeat_acks(self.stream, self.consumer.durable, last)
         except NatsError as error:
             self._set(PullState.SILENT, f"cannot subscribe to {self._inbox.name}: {error}")
             return False

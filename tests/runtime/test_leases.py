@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,7 +16,9 @@ from pydantic import BaseModel
 
 from glam_shared.messaging import JetStreamClient, client_internals
 from glam_worker.dev.server import EmbeddedServer
+from glam_worker.jetstream.pull_state import PullState
 from glam_worker.testing import Bench, WorkerFactory
+from tests.runtime.other_worker import pulled
 
 SUBJECT = "evt.order.placed.v1"
 ACK_WAIT = 0.6
@@ -204,6 +208,42 @@ async def test_what_was_acked_here_is_not_run_when_it_comes_again(
         await bench.until(lambda: len(bench.settlements()) == 2)
         assert len(bench.runs(event)) == len(lost) == 1
         assert await floor(bench) == 1
+
+
+async def test_other_events_of_acked_sequences_are_run(
+    worker: WorkerFactory, own_server: StartsServer, tmp_path: Path
+) -> None:
+    """A stream that has lost its end gives the same sequences to other events."""
+    server = own_server()
+    ran: list[int] = []
+
+    @worker.on(SUBJECT, Order, ack_wait=5.0)
+    async def place(order: Order) -> None:
+        ran.append(order.number)
+
+    async with worker(servers=server.url, service="shop") as bench:
+        await bench.finished(await bench.publish(SUBJECT, Order(number=1)))
+        assert await floor(bench) == 1
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(shutil.copytree, server.store, tmp_path / "before")
+        await asyncio.to_thread(server.start)
+        await bench.finished(await bench.publish(SUBJECT, Order(number=2)))
+        assert await floor(bench) == 2
+
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(shutil.rmtree, server.store)
+        await asyncio.to_thread(shutil.copytree, tmp_path / "before", server.store)
+        await asyncio.to_thread(server.start)
+        await bench.until(lambda: not bench.worker.not_ready())
+        source = bench.worker.works[0].sources[0]
+        await source.quiet(PullState.HELD, "another worker is to have the next one")
+        await bench.publish(SUBJECT, Order(number=3))
+        elsewhere = await pulled(bench, "GLAM_EVENTS.shop-place")
+        await elsewhere.nak()
+        source.release()
+        await bench.until(lambda: ran == [1, 2, 3])
+
+    assert ".2." in elsewhere.reply
 
 
 async def floor(bench: Bench) -> int:

@@ -7,12 +7,12 @@ import logging
 from typing import Any
 
 import pytest
-from nats.aio.msg import Msg
 from pydantic import BaseModel
 
 from glam_worker.testing import Bench, WorkerFactory
 from glam_worker.topology.planning import Choices
 from glam_worker.topology.specs import NS
+from tests.runtime.other_worker import pulled
 from tests.topology.applied import apply
 
 SUBJECT = "evt.order.placed.v1"
@@ -192,22 +192,13 @@ async def test_acks_of_a_durable_that_is_gone_are_not_told_to_the_next(
         await bench.client.api("CONSUMER.DELETE.GLAM_EVENTS.shop-place")
         await bench.until(bench.worker.not_ready)
         await apply(bench.client, worker.registry, Choices(("place",), "all"))
-        elsewhere = await pulled(bench)
+        elsewhere = await pulled(bench, "GLAM_EVENTS.shop-place")
         await look(bench)
         await bench.until(lambda: not bench.worker.not_ready())
         info = await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place")
         assert info["num_ack_pending"] == 1
         await elsewhere.nak()
         await bench.until(lambda: shop.seen == [1, 1])
-
-
-async def pulled(bench: Bench) -> Msg:
-    """An event in the hands of another worker."""
-    client = bench.client.client
-    subscription = await client.subscribe(client.new_inbox())
-    subject = "$JS.API.CONSUMER.MSG.NEXT.GLAM_EVENTS.shop-place"
-    await client.publish(subject, b'{"batch": 1}', reply=subscription.subject)
-    return await subscription.next_msg(timeout=5)
 
 
 async def test_a_handler_that_was_refused_is_worked_after_apply(
