@@ -49,8 +49,8 @@ class Supervisor:
     * A child that ends with 2 (wrong declaration or configuration), or with 1 before any worked,
       ends the whole with its code; so does one that ends with 1 as the last that worked, where
       ``disconnected_budget`` asks for an end. Every other death is followed by a replacement.
-    * First signal: children stop in order, and are killed ``shutdown_grace`` and ``STOP_MARGIN``
-      seconds later. Second signal: they end now, and are killed 3 seconds later.
+    * First signal: children stop in order. Second signal, or ``shutdown_grace`` and ``STOP_MARGIN``
+      seconds later: they are told to end now, and killed 3 seconds after that.
     """
 
     def __init__(self, modules: Sequence[str], settings: Settings, service: str) -> None:
