@@ -19,6 +19,8 @@ from glam_worker.errors import EndpointError
 
 _SOCKET_TIMEOUT = 10.0
 _CONNECTIONS = 32
+_STOPS_WITHIN = 0.1
+"""Seconds that a stop may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Endpoint:
                 "port with --http-port or GLAM_HTTP_PORT (0 turns the endpoint off)"
             ) from error
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="endpoint", daemon=True
+            target=self._server.serve_forever, args=(_STOPS_WITHIN,), name="endpoint", daemon=True
         )
         self._thread.start()
 

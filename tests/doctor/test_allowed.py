@@ -88,6 +88,7 @@ async def test_a_missing_permission_is_named_in_a_domain(tmp_path: Path) -> None
         seen = await look(server, "worker")
     errors = [one for one in said(seen) if one.startswith("error")]
     assert errors == [f"error may not publish to $JS.hub.API.{pull}"]
+    assert seen.unanswered == ()
 
 
 async def test_an_operator_sees_all_and_is_told_to_be_no_worker(tmp_path: Path) -> None:
