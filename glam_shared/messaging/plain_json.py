@@ -15,7 +15,7 @@ import typing
 import uuid
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
@@ -24,64 +24,80 @@ __all__ = ["proves_strict"]
 _PLAIN = (str, int, bool, uuid.UUID, datetime.datetime, datetime.date, enum.Enum, type(None))
 
 
-_ESCAPE = b"\\"
+_ESCAPE, _LINE_FEED, _RETURN, _TAB = b"\\\n\r\t"
 _WHITE_SPACE = b" \n\r\t"
 _KEY_END = b'":'
 
 
 def proves_strict(data: bytes, value: BaseModel) -> bool:
     """Whether *value*, read from *data* by validation alone, is what the gate would let pass."""
-    if data.find(_ESCAPE) >= 0:  # it may be NUL, or hide a quote
+    if _ESCAPE in data:  # it may be NUL, or hide a quote
         return False
-    counts = _key_counts.get(type(value)) or _new_key_counts(type(value))
-    # Without white space, each key's last quote stands before its colon.
-    return counts.of(value) == data.translate(None, _WHITE_SPACE).count(_KEY_END)
+    # White space between a key and its colon would hide the key.
+    if _LINE_FEED in data or _RETURN in data or _TAB in data or data.find(b" :") >= 0:
+        data = data.translate(None, _WHITE_SPACE)
+    count = _key_counts.get(type(value)) or _new_key_count(type(value))
+    return count(value) == data.count(_KEY_END)
 
 
-class KeyCounts:
-    """Counts the keys that a model's value, and the models inside of it, were read from."""
+KeyCount: TypeAlias = Callable[[Any], int]
+"""The number of keys that a model's value, and the models inside of it, were read from.
 
-    def __init__(self, model: type[BaseModel]) -> None:
-        self._provable = True
-        self._given: list[str] = []
-        self._free: list[str] = []
-        self._walk(model, "")
-        self._all_given = _getter(self._given)
-        self._all_free = _getter(self._free)
+Below zero where it cannot be told.
+"""
 
-    def of(self, value: BaseModel) -> int:
-        """The number of keys; below zero where it cannot be told."""
-        if not self._provable or any(self._all_free(value)):
-            return -1
-        return sum(map(len, self._all_given(value)))
+_key_counts: dict[type[BaseModel], KeyCount] = {}
 
-    def _walk(self, model: type[BaseModel], path: str) -> None:
-        """Note where the sets of given fields are, and the fields that may hold anything."""
-        self._provable = self._provable and _takes_what_it_reads(model)
-        self._given.append(f"{path}__pydantic_fields_set__")
+
+def _new_key_count(model: type[BaseModel]) -> KeyCount:
+    return _key_counts.setdefault(model, key_count(model))
+
+
+def key_count(model: type[BaseModel]) -> KeyCount:
+    """What counts the keys of this model's values."""
+    fields = _Fields()
+    if not fields.walk(model, ""):
+        return lambda value: -1
+    always, holds = fields.always, _holds(fields.free)
+    if len(fields.given) == 1:
+        given = attrgetter(fields.given[0])
+        return lambda value: -1 if holds(value) else always + len(given(value))
+    sets = [attrgetter(path) for path in fields.given]
+    return lambda value: -1 if holds(value) else always + sum(len(given(value)) for given in sets)
+
+
+class _Fields:
+    """The fields of a model and of the models inside of it, by what they tell about the text."""
+
+    def __init__(self) -> None:
+        self.always = 0
+        """Keys that every value was read from: those of models without an optional field."""
+        self.given: list[str] = []
+        """Where the sets of given fields are, of the other models."""
+        self.free: list[str] = []
+        """Fields that may hold anything, keys, too."""
+
+    def walk(self, model: type[BaseModel], path: str) -> bool:
+        """Take in *model*; False where its fields do not tell what the text holds."""
+        told = _takes_what_it_reads(model)
+        if all(field.is_required() for field in model.model_fields.values()):
+            self.always += len(model.model_fields)
+        else:
+            self.given.append(f"{path}__pydantic_fields_set__")
         for name, field in model.model_fields.items():
             kinds = _alternatives(field.annotation)
             if len(kinds) == 1 and _is(kinds[0], BaseModel) and field.is_required():
-                self._walk(kinds[0], f"{path}{name}.")
+                told = self.walk(kinds[0], f"{path}{name}.") and told
             elif not all(map(_is_plain, kinds)):
-                self._free.append(f"{path}{name}")
+                self.free.append(f"{path}{name}")
+        return told
 
 
-_key_counts: dict[type[BaseModel], KeyCounts] = {}
-
-
-def _new_key_counts(model: type[BaseModel]) -> KeyCounts:
-    return _key_counts.setdefault(model, KeyCounts(model))
-
-
-def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Gets all the attributes at once; ``attrgetter`` alone makes no tuple of fewer than two."""
-    if len(paths) > 1:
-        return attrgetter(*paths)
-    if paths:
-        one = attrgetter(paths[0])
-        return lambda value: (one(value),)
-    return lambda value: ()
+def _holds(paths: list[str]) -> Callable[[Any], Any]:
+    """Whether any of these attributes holds anything."""
+    if len(paths) == 1:
+        return attrgetter(paths[0])
+    return lambda value: any(attrgetter(path)(value) for path in paths)
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
