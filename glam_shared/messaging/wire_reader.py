@@ -54,7 +54,10 @@ class WireReader(Parser):
             if self._missing > 0:
                 return
             data = b"".join(self._unread)
-        await self._read(data)
+        try:
+            await self._read(data)
+        except ValueError as error:  # of a count that is none
+            raise ProtocolError("nats: malformed MSG") from error
 
     async def _read(self, data: bytes) -> None:
         at, takers = 0, self.takers
@@ -62,12 +65,12 @@ class WireReader(Parser):
             after = end + 2
             if data[at] in _MESSAGES:
                 fields = data[at:end].decode("utf-8", "replace").split(" ")
-                body, after = after, after + _count(fields[-1]) + 2
+                body, after = after, after + int(fields[-1]) + 2
                 if after > len(data):
                     break
                 take = takers.get(fields[2])
                 if take is not None:
-                    head = 0 if fields[0] == "MSG" else _count(fields[-2])
+                    head = 0 if fields[0] == "MSG" else int(fields[-2])
                     reply = fields[3] if len(fields) > (5 if head else 4) else ""
                     text = body + head
                     try:
@@ -86,10 +89,3 @@ class WireReader(Parser):
         """Wait for the rest of what has *begun*; of *size* bytes in all, if that is known."""
         self._missing = max(0, size - len(begun))
         self._unread = [begun] if begun else []
-
-
-def _count(field: str) -> int:
-    try:
-        return int(field)
-    except ValueError as error:
-        raise ProtocolError("nats: malformed MSG") from error

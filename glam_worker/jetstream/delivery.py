@@ -73,8 +73,7 @@ class JetStreamDelivery:
     def __init__(
         self, source: Tells, subject: str, reply: str, body: bytes, block: bytes, now: float
     ) -> None:
-        tokens = reply.split(".")
-        at = 4 if len(tokens) == 9 else 6
+        tokens = reply.rsplit(".", 5) if reply.count(".") == 8 else reply.split(".")[5:]
         self._source = source
         self._reply = reply
         self._block = block
@@ -84,10 +83,10 @@ class JetStreamDelivery:
         self.data = body
         self.size = len(body)
         self.received = self.renewed = now
-        self.first = tokens[at] == "1"
-        self._token = tokens[at + 1]
-        self.stored_at = int(tokens[at + 3]) * 1e-9
-        self.backlog = tokens[at + 4] != "0"
+        self.first = tokens[1] == "1"
+        self._token = tokens[2]
+        self.stored_at = int(tokens[4]) * 1e-9
+        self.backlog = tokens[5] != "0"
         self.subject = subject
         self.stream = source.stream
         self.origin_created = source.created

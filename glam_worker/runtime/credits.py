@@ -96,7 +96,7 @@ class Credits:
 
     def arrived(self, way: Way, size: int) -> None:
         """A requested message came."""
-        mine = self.of(way)
+        mine = self.main if way == "main" else self.lane
         if mine.requested:
             mine.requested -= 1
         mine.held += 1
@@ -104,7 +104,7 @@ class Credits:
 
     def settled(self, way: Way, size: int) -> None:
         """A held message was settled, handed back or dropped."""
-        mine = self.of(way)
+        mine = self.main if way == "main" else self.lane
         mine.held -= 1
         mine.bytes -= size
         if self._budget is not None:

@@ -10,7 +10,7 @@ from concurrent.futures import Executor as Threads
 from functools import partial
 from typing import Any
 
-from glam_shared.correlation import set_correlation_context
+from glam_shared.correlation import CORRELATION_ID
 from glam_shared.errors import RequestTimeoutError
 from glam_shared.messaging.envelope import envelope_of
 from glam_worker.declare.binding import Call
@@ -42,7 +42,7 @@ class Executor:
         self._is_async = handler.is_async
         self._timeout = handler.options.timeout
         self._matching = {handler.subject}
-        self._plain = self._on_loop if handler.is_async else self._in_thread
+        self._plain = handler.call if handler.is_async else self._in_thread
         self._work = self._plain if claims is None else partial(self._claimed, claims)
         self._fatal = handler.options.retry.fatal
         self._retry_on = handler.options.retry.retry_on
@@ -77,21 +77,17 @@ class Executor:
         Called within the context of the run.
         """
         CURRENT.set(run)
-        set_correlation_context(run.correlation_id)
-        return begin(self._work(run), run)
+        CORRELATION_ID.set(run.correlation_id)
+        return begin(self._work(run.payload, run), run)
 
-    def _on_loop(self, run: Run) -> Coroutine[Any, Any, Any]:
-        work: Coroutine[Any, Any, Any] = self._call(run.payload, run)
-        return work
-
-    def _claimed(self, claims: Claims, run: Run) -> Coroutine[Any, Any, Any]:
+    def _claimed(self, claims: Claims, payload: Any, run: Run) -> Coroutine[Any, Any, Any]:
         """The same, under a claim of the event."""
-        return claims.call(run, lambda: self._plain(run))
+        return claims.call(run, lambda: self._plain(payload, run))
 
-    async def _in_thread(self, run: Run) -> Any:
+    async def _in_thread(self, payload: Any, run: Run) -> Any:
         loop = asyncio.get_running_loop()
         inside = contextvars.copy_context()
-        called = partial(inside.run, _called, self._call, run.payload, run)
+        called = partial(inside.run, _called, self._call, payload, run)
         returned = await _whole(loop.run_in_executor(self._threads, called))
         return await returned if inspect.isawaitable(returned) else returned
 

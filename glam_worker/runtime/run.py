@@ -39,7 +39,14 @@ class Surroundings:
 class Run(EventContext):
     """One event in one run; see ``EventContext`` for what each property means."""
 
-    __slots__ = ("_envelope", "_surroundings", "delivery", "emission", "expires")
+    __slots__ = (
+        "_envelope",
+        "_surroundings",
+        "delivery",
+        "emission",
+        "expires",
+        "payload",
+    )
 
     def __init__(
         self,
@@ -52,6 +59,8 @@ class Run(EventContext):
         self.expires = expires
         """When the timeout ends the run, by the monotonic clock."""
         self._envelope = envelope
+        self.payload: Any = envelope.data
+        """The event's data, as the handler's model."""
         self._surroundings = surroundings
         self.emission: Emission | None = None
         """What it publishes with; None as long as it publishes nothing."""
@@ -65,11 +74,6 @@ class Run(EventContext):
     def service(self) -> str:
         """The service that works the event."""
         return self._surroundings.handler.service
-
-    @property
-    def payload(self) -> Any:
-        """The event's data, as the handler's model."""
-        return self._envelope.data
 
     @property
     def event_id(self) -> str:
