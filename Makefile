@@ -43,7 +43,7 @@ test: $(VENV)/.dev ## Run the test suite (ARGS are pytest's)
 
 .PHONY: test-faults
 test-faults: $(VENV)/.dev ## Run the long tests: fault rows, chaos, browser (ARGS are pytest's)
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -m "faults or chaos" $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "faults or chaos" $(ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things at random under load (MINUTES=5 SEED=7) and count what was lost

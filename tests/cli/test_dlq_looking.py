@@ -112,7 +112,8 @@ def test_a_filter_that_makes_no_sense_is_wrong_usage(
 
 def test_without_a_server_the_address_and_the_cause_are_told(tmp_path: Path) -> None:
     """Nobody has to guess where it looked."""
-    ended = glam("dlq", "list", "--servers", "nats://127.0.0.1:1", cwd=tmp_path)
+    soon = {"GLAM_CONNECT_TIMEOUT": "0.5"}
+    ended = glam("dlq", "list", "--servers", "nats://127.0.0.1:1", cwd=tmp_path, env=soon)
 
     assert ended.code == 1
     assert "nats://127.0.0.1:1" in ended.err

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from glam_shared.messaging import EventPublisher, JetStreamClient
 from glam_worker.runtime.loop_watch import SAID_AFTER
 from glam_worker.testing import Bench, WorkerFactory
+from tests.faults.waiting import until
 
 SUBJECT = "evt.order.placed.v1"
 ACK_WAIT = 0.6
@@ -150,7 +151,7 @@ async def test_keeping_takes_no_thread_or_connection_longer_than_the_worker_live
         assert bench.worker.service in bench.worker._line._name
         assert bench.worker._line._client.epoch == 0
 
-    assert keepers() == before
+    await until(lambda: keepers() == before, "its thread to end")
 
 
 def keepers() -> int:
