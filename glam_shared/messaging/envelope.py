@@ -56,6 +56,8 @@ class EventEnvelope(BaseModel, Generic[T]):
         allow_inf_nan=False,
         ser_json_inf_nan="constants",  # so that to_bytes refuses them; the default writes null
         hide_input_in_errors=True,
+        # Ids and moments come once: a cache of them is two megabytes of misses.
+        cache_strings="keys",
     )
 
     event_id: Text
