@@ -12,6 +12,7 @@ from glam_worker.observe.histogram import AGES, DURATIONS, Histogram
 from glam_worker.runtime.protocols import Delivery, Took, WayFacts
 
 _MOST_ERROR_TYPES = 50
+_COUNTED_TOGETHER = 256
 
 
 class WayRecord(WayFacts):
@@ -52,6 +53,10 @@ class WayRecord(WayFacts):
 
     def received(self, delivery: Delivery) -> None:
         self.received_count += 1
+        if self.received_count % _COUNTED_TOGETHER == 0:
+            self.duration.count()
+            self.queue.count()
+            self.age.count()
         if not delivery.first:
             self.redelivered += 1
 
