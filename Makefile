@@ -80,7 +80,7 @@ bench: $(VENV)/.dev ## Compare with other consumers (ARGS="--rounds 3 --json --o
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-guard
-bench-guard: $(VENV)/.dev ## Fail if the worker is slower than its bounds: a short `make bench`
+bench-guard: $(VENV)/.dev ## Fail if an event costs more instructions than recorded (needs valgrind)
 	@$(BIN)/python -m benchmarks --guard $(ARGS)
 
 ##@ Keep up

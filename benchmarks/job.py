@@ -25,6 +25,10 @@ class Job:
     """Tell the parent each time that so many more were handled; 0 for never."""
     record_starts: bool = False
     """Keep the instant at which each handler started."""
+    warm_up: int = 0
+    """Events, of all, before measuring begins."""
+    counted: bool = False
+    """Have valgrind count the instructions of what is measured; see `instructions.py`."""
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.callgrind import count_instructions
 from benchmarks.job import Job
 from benchmarks.memory import resident_bytes
 from glam_shared.messaging.events import MerchantCreatedPayload
@@ -49,8 +50,8 @@ class Probe:
 
     def started(self) -> None:
         """A handler starts."""
-        if not self._started:
-            self._first = Instant.now()
+        if self._started == self._job.warm_up:
+            self._begin()
         self._started += 1
         if self._job.record_starts:
             self._starts.append(time.monotonic_ns())
@@ -61,17 +62,28 @@ class Probe:
         if self._job.milestone and self._ended % self._job.milestone == 0:
             self._tell({"handled": self._ended, "rss": resident_bytes()})
         if self._ended == self._job.events:
-            self._last = Instant.now()
-            self._done.set()
+            self._end()
+
+    def _begin(self) -> None:
+        if self._job.counted:
+            count_instructions(on=True)
+        self._first = Instant.now()
+
+    def _end(self) -> None:
+        self._last = Instant.now()
+        if self._job.counted:
+            count_instructions(on=False)
+        self._done.set()
 
     async def done(self) -> dict[str, Any]:
         """Wait until all events are handled; what it took."""
         await self._done.wait()
         clock, cpu = self._last.clock - self._first.clock, self._last.cpu - self._first.cpu
+        events = self._job.events - self._job.warm_up
         return {
             "seconds": clock / 1e9,
-            "events_per_second": self._job.events / clock * 1e9,
-            "cpu_us_per_event": cpu / self._job.events / 1e3,
+            "events_per_second": events / clock * 1e9,
+            "cpu_us_per_event": cpu / events / 1e3,
             "starts": self._starts,
         }
 

@@ -96,10 +96,13 @@ class Run:
 
 
 @contextlib.asynccontextmanager
-async def running(contender: str, job: Job) -> AsyncIterator[Run]:
-    """The contender at its job, in a process of its own, which does not outlive the block."""
+async def running(contender: str, job: Job, under: tuple[str, ...] = ()) -> AsyncIterator[Run]:
+    """The contender at its job, in a process of its own, which does not outlive the block.
+
+    ``under`` is a command that runs the process, such as a profiler.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.child", contender, job.to_json()),
+        *(*under, sys.executable, "-m", "benchmarks.child", contender, job.to_json()),
         stdin=PIPE,
         stdout=PIPE,
         limit=LINE_LIMIT,

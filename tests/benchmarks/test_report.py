@@ -1,12 +1,9 @@
-"""What `make bench` prints and `make bench-guard` judges."""
+"""What `make bench` prints."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
-
-from benchmarks.bounds import Bound
 from benchmarks.report import document, medians, table
 from benchmarks.scenario import Measured, Metric, Scenario
 
@@ -51,25 +48,3 @@ def test_json_holds_the_medians_and_every_round() -> None:
 
     assert speed["medians"]["fast"]["rate"] == 3000
     assert [measured["rate"] for measured in speed["rounds"]["slow"]] == [900, 1000, 5000]
-
-
-@pytest.mark.parametrize(
-    ("bound", "complaint"),
-    [
-        (Bound("s", "rate", least=3000), None),
-        (Bound("s", "rate", most=2999), "s: rate is 3000.00; wanted: at most 2999"),
-        (Bound("s", "rate", least=3, beside="slow"), None),
-        (
-            Bound("s", "rate", least=4, beside="slow"),
-            "s: rate is 3.00 times that of slow; wanted: at least 4",
-        ),
-        (Bound("s", "rate", least=4, beside="absent"), None),
-    ],
-)
-def test_a_broken_bound_names_what_was_found_and_wanted(
-    bound: Bound, complaint: str | None
-) -> None:
-    """A bound is the worker's figure in itself or beside another contender's."""
-    values = {"glam_worker": {"rate": 3000.0}, "slow": {"rate": 1000.0}}
-
-    assert bound.broken(values) == complaint
