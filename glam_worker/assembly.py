@@ -18,6 +18,7 @@ from glam_worker.jetstream.letters import JetStreamLetters
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.pull import PullSource
+from glam_worker.jetstream.pull_state import PullState
 from glam_worker.runtime.claims import Claims
 from glam_worker.runtime.credits import Budget, Credits
 from glam_worker.runtime.executor import Executor
@@ -64,6 +65,15 @@ class HandlerWork:
             f"subject {self.handler.subject} does not match: its durable was changed; see "
             "`glam-worker plan`"
         )
+
+    @property
+    def beginning(self) -> list[str]:
+        """Consumers that are about to be pulled."""
+        return [
+            f"consumer {source.consumer.durable} is not pulled yet"
+            for source in self.sources
+            if source.state is PullState.CONNECTING
+        ]
 
     def source(self, way: Way) -> PullSource | None:
         """What pulls a way; None where nothing does."""

@@ -198,7 +198,8 @@ class Worker:
         if self.started_at is None:
             return ["the worker starts"]
         reasons = [] if self.client.is_connected() else [self.client.problem or "not connected"]
-        return list(dict.fromkeys(reasons + self._troubles()))
+        troubles = list(dict.fromkeys(reasons + self._troubles()))
+        return troubles or [begins for work in self.works for begins in work.beginning]
 
     def remarks(self) -> list[str]:
         """What keeps events from coming, and is nobody's mistake, such as a pause."""

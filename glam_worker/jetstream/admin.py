@@ -37,7 +37,7 @@ class JetStreamAdmin:
 
     async def create_stream(self, config: dict[str, Any]) -> bool:
         """Create a stream; False if another one of that name stood there first."""
-        return await self._created(f"STREAM.CREATE.{config['name']}", config)
+        return await self._created(f"STREAM.CREATE.{config['name']}", config) is not None
 
     async def consumer(self, stream: str, name: str) -> dict[str, Any] | None:
         """The server's answer about a consumer; None where there is none."""
@@ -46,8 +46,8 @@ class JetStreamAdmin:
         except NotFound:
             return None
 
-    async def create_consumer(self, stream: str, config: dict[str, Any]) -> bool:
-        """Create a durable; False if another one of that name stood there first."""
+    async def create_consumer(self, stream: str, config: dict[str, Any]) -> dict[str, Any] | None:
+        """The server's answer about a new durable; None if another one stood there first."""
         name = config["durable_name"]
         body = {"stream_name": stream, "config": config, "action": "create"}
         return await self._created(f"CONSUMER.CREATE.{stream}.{name}", body)
@@ -113,11 +113,10 @@ class JetStreamAdmin:
         """The server's time."""
         return self._client.server_time()
 
-    async def _created(self, operation: str, body: dict[str, Any]) -> bool:
+    async def _created(self, operation: str, body: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            await self._client.api(operation, body)
+            return await self._client.api(operation, body)
         except ApiError as error:
             if error.err_code in _IN_USE:
-                return False
+                return None
             raise
-        return True

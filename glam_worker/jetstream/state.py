@@ -36,12 +36,10 @@ class JetStreamState:
     async def write(self, key: str, value: bytes) -> None:
         """Keep a value, whatever there was."""
         for _ in range(_TRIES):
+            if await self._bucket.create(key, value) is not None:
+                return
             present = await self._bucket.get(key)
-            if present is None:
-                written = await self._bucket.create(key, value)
-            else:
-                written = await self._bucket.replace(key, value, present.revision)
-            if written is not None:
+            if present is not None and await self.replace(key, value, present.revision):
                 return
         raise BrokerError(f"Key {key} of bucket {self._name} is written by others all the time.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,6 +25,8 @@ from glam_worker.worker import Worker
 T = TypeVar("T")
 Event: TypeAlias = str | Stored
 """What names an event: its id, or where it is stored."""
+
+_LOOKS, _LOOK_EVERY = 500, 0.002
 
 
 class Bench:
@@ -57,7 +60,15 @@ class Bench:
         except BaseException:
             await self.client.close()
             raise
+        await self._begun()
         return self
+
+    async def _begun(self) -> None:
+        """From then on a worker that is not ready has a reason: it pulls, or cannot."""
+        for _ in range(_LOOKS):
+            if not any(work.beginning for work in self.worker.works):
+                return
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def stop(self, grace: float | None = None) -> None:
         """Stop the worker as SIGTERM would; without effect when it was stopped before."""

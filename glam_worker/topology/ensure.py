@@ -21,6 +21,9 @@ from glam_worker.topology.specs import ConsumerSpec, StreamSpec
 
 _NOT_UNIQUE = 10100
 """Another consumer of a work queue has one of these subjects."""
+_AT_A_TIME = 8
+"""Durables that are made at a time: the server makes more of them at once no faster, and the last
+of very many would not be answered in time."""
 
 
 class Admin(Protocol):
@@ -30,7 +33,9 @@ class Admin(Protocol):
     async def streams_holding(self, subject: str) -> list[str]: ...
     async def create_stream(self, config: dict[str, Any]) -> bool: ...
     async def consumer(self, stream: str, name: str) -> dict[str, Any] | None: ...
-    async def create_consumer(self, stream: str, config: dict[str, Any]) -> bool: ...
+    async def create_consumer(
+        self, stream: str, config: dict[str, Any]
+    ) -> dict[str, Any] | None: ...
 
 
 async def ensure(admin: Admin, state: State, registry: Registry, settings: Settings) -> Ensured:
@@ -53,6 +58,7 @@ class _Ensuring:
         self._streams: dict[str, dict[str, Any]] = {}
         self._ours: list[dict[str, Any]] = []
         self._renamed: set[tuple[str, str]] = set()
+        self._few = asyncio.Semaphore(_AT_A_TIME)
 
     async def run(self, registry: Registry) -> Ensured:
         times = (handler.options.remembered_for or 0.0 for handler in registry.handlers)
@@ -180,6 +186,10 @@ class _Ensuring:
     # --- consumers ---
 
     async def _main(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
+        async with self._few:
+            return await self._main_of(spec)
+
+    async def _main_of(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
         info = await self._admin.consumer(spec.stream, spec.durable)
         if info is None:
             reason = await self._why_not_created(spec)
@@ -218,6 +228,10 @@ class _Ensuring:
 
     async def _lane(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
         """A lane is created whenever it is missing: what is due waits in the stream for it."""
+        async with self._few:
+            return await self._lane_of(spec)
+
+    async def _lane_of(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
         info = await self._admin.consumer(spec.stream, spec.durable)
         if info is not None:
             return await self._found(spec, info)
@@ -233,8 +247,10 @@ class _Ensuring:
         return None
 
     async def _new(self, spec: ConsumerSpec) -> dict[str, Any]:
-        if await self._admin.create_consumer(spec.stream, spec.config):
+        info = await self._admin.create_consumer(spec.stream, spec.config)
+        if info is not None:
             self._result.created.append(f"consumer {spec.durable}")
+            return info
         info = await self._admin.consumer(spec.stream, spec.durable)
         if info is None:
             raise TopologyError(f"consumer {spec.durable} was created and is gone again")

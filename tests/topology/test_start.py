@@ -9,8 +9,10 @@ from pydantic import BaseModel
 
 from glam_worker import EventContext, Reject, Retry
 from glam_worker.errors import TopologyError
+from glam_worker.jetstream.pull_state import PullState
 from glam_worker.testing import WorkerFactory
 from glam_worker.topology.specs import NS
+from glam_worker.worker import Worker
 from tests.topology.made_by_others import consumer, prepare, stream
 
 SUBJECT = "evt.order.placed.v1"
@@ -32,6 +34,24 @@ def declare(worker: WorkerFactory, **options: Any) -> list[int]:
 
 
 LEGACY = stream("GLAM_EVENTS", "evt.>", "cmd.>", "dlq.>", max_age=86_400 * NS, max_msgs=1_000_000)
+
+
+async def test_a_worker_is_ready_when_it_pulls(worker: WorkerFactory) -> None:
+    """Right after the start the durables that are not pulled yet are named; then it is ready."""
+    declare(worker)
+    async with worker(service="shop") as bench:
+        await bench.worker.stop()
+        again = Worker(bench.worker.registry, bench.worker.settings, service="shop")
+        await again.start()
+        first = again.not_ready()
+        await bench.until(lambda: not again.not_ready())
+        pulling = [source.state for source in again.works[0].sources]
+        await again.stop()
+    assert first == [
+        "consumer shop-place is not pulled yet",
+        "consumer shop-place-lane is not pulled yet",
+    ]
+    assert pulling == [PullState.PULLING] * 2
 
 
 async def test_what_is_missing_is_created(worker: WorkerFactory) -> None:
