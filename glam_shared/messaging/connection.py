@@ -85,6 +85,8 @@ class Connection:
 
         Returns at once when it was closed.
         """
+        if self.is_up():  # a timeout that is not needed costs more than the rest of a request
+            return True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self.is_up() and not self._closed:

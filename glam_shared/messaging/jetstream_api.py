@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from glam_shared.messaging.broker_errors import ApiError, BrokerError, ConnectionLost, NotFound
 from glam_shared.messaging.connection import Connection
 from glam_shared.messaging.reply_mux import ReplyMux
@@ -54,7 +56,7 @@ class JetStreamApi:
 
 def _read(operation: str, data: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(data)
+        answer = from_json(data)
     except ValueError as error:
         raise BrokerError(f"{operation}: the answer is not JSON.", cause=error) from error
     if not isinstance(answer, dict):

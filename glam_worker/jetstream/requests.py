@@ -61,10 +61,14 @@ class OpenRequests:
 
     def forget(self, now: float) -> bool:
         """Forget requests that must have ended unheard; whether any was, and none is left."""
-        late = [reply for reply, one in self._open.items() if now - one.asked > _FORGOTTEN]
-        for reply in late:
-            del self._open[reply]
-        return bool(late) and not self._open
+        late = False
+        while self._open:
+            oldest = next(iter(self._open))
+            if now - self._open[oldest].asked <= _FORGOTTEN:
+                return False
+            del self._open[oldest]
+            late = True
+        return late
 
     def clear(self) -> None:
         """All of them are void."""
