@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,7 +31,7 @@ def get_correlation_context() -> str | None:
 
 def new_correlation_id() -> str:
     """`corr_` and 12 random hex digits."""
-    return f"corr_{secrets.token_hex(6)}"
+    return f"corr_{os.urandom(6).hex()}"
 
 
 @contextmanager

@@ -184,7 +184,7 @@ class Publisher(ABC):
             ).to_bytes()
         except ValueError as error:  # pydantic's ValidationError is one
             raise invalid(subject, _in_one_line(error)) from error
-        headers = user_headers(wanted.headers)
+        headers = user_headers(wanted.headers) if wanted.headers else {}
         headers[NATS_MSG_ID] = f"{subject}:{event_id}"
         return event_id, self._of_allowed_size(Message(subject, body, headers))
 

@@ -22,7 +22,10 @@ __all__ = ["InvalidJsonError", "check_json", "read_exactly"]
 # comma) costs a third of a regular expression over the text; `_exact` sorts out false alarms.
 _SHAPE = bytes.maketrans(b"0123456789.E+-}] \n\r\t", b"00000000000eee,,,,,,")
 _LONG = b"0" * 16
+_EXPONENT = b"e000"
+"""What `_LARGE` begins with; found faster."""
 _LARGE = re.compile(rb"e000+,")
+_ESCAPE = ord("\\")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -47,10 +50,11 @@ def read_exactly(data: bytes) -> Any | None:
         )
     except ValueError as error:
         raise InvalidJsonError(_reason(data, str(error))) from None
-    if b"\\" in data and _NUL.search(data):
+    if _ESCAPE in data and _NUL.search(data):
         raise InvalidJsonError("NUL in text")
     shape = data.translate(_SHAPE)
-    if _LONG in shape or _LARGE.search(shape) or isinstance(value, float):
+    large = _EXPONENT in shape and _LARGE.search(shape)
+    if large or _LONG in shape or isinstance(value, float):
         return _exact(data)
     return None
 
