@@ -186,6 +186,28 @@ def _forget(subscription: Subscription) -> None:
     subscription._conn._remove_sub(subscription._id)
 
 
+def read_directly(client: Client, take: Callable[[bytes], bytes]) -> None:
+    """Give what the present connection brings to *take* as it comes, and nats-py what that leaves.
+
+    On nats-py's way each piece costs a buffer and a wait for the read loop's turn. That is the way
+    of all that comes while the read loop has not yet taken what came before. Of a websocket, which
+    has no stream, everything goes that way.
+    """
+    stream = getattr(client._transport, "_io_reader", None)
+    if stream is None:
+        return
+    feed = stream.feed_data
+
+    def fed(data: bytes) -> None:
+        waiter = stream._waiter  # of the read loop; None or done while it is at work
+        if waiter is not None and not waiter.done() and not stream._buffer:
+            data = take(data)
+        if data:
+            feed(data)
+
+    stream.feed_data = fed
+
+
 def deliver_directly(subscription: Subscription, take: Take) -> None:
     """Hand each message to *take* in the read loop itself, as it is parsed.
 

@@ -45,6 +45,7 @@ class HardenedClient(Client):
     async def _process_connect_init(self) -> None:
         await super()._process_connect_init()
         client_internals.drop_unsent(self)  # nothing has run since: the flusher saw none of it
+        client_internals.read_directly(self, self.reader.take)
 
     async def _process_pong(self) -> None:
         if self._pongs and self._pongs[0].done():

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 _log = logging.getLogger(__name__)
@@ -54,36 +53,49 @@ class WireReader(Parser):
             if self._missing > 0:
                 return
             data = b"".join(self._unread)
-        try:
-            await self._read(data)
-        except ValueError as error:  # of a count that is none
-            raise ProtocolError("nats: malformed MSG") from error
+        at, after = self._taken(data, 0)
+        while 0 < after <= len(data):
+            if data.startswith(_ERROR, at):
+                said = data[at + len(_ERROR) : after].decode("utf-8", "replace")
+                self.error = said.strip(" '\r\n")
+            await super().parse(data[at:after])
+            at, after = self._taken(data, after)
+        self._keep(data[at:], after - at)
 
-    async def _read(self, data: bytes) -> None:
-        at, takers = 0, self.takers
+    def take(self, data: bytes) -> bytes:
+        """Hand on the messages at the beginning of *data*; the rest, which is for `parse`.
+
+        It is all of it while an earlier message is unfinished.
+        """
+        return data if self._unread else data[self._taken(data, 0)[0] :]
+
+    def _taken(self, data: bytes, at: int) -> tuple[int, int]:
+        """Hand on messages from *at* on; where what is none of them begins, and where it ends.
+
+        That end is 0 where nobody knows it yet, and beyond *data* where it has not come.
+        """
+        takers = self.takers
         while (end := data.find(_LINE_END, at)) >= 0:
             after = end + 2
-            if data[at] in _MESSAGES:
-                fields = data[at:end].decode("utf-8", "replace").split(" ")
+            if data[at] not in _MESSAGES:
+                return at, after
+            fields = data[at:end].decode("utf-8", "replace").split(" ")
+            try:
                 body, after = after, after + int(fields[-1]) + 2
-                if after > len(data):
-                    break
-                take = takers.get(fields[2])
-                if take is not None:
-                    head = 0 if fields[0] == "MSG" else int(fields[-2])
-                    reply = fields[3] if len(fields) > (5 if head else 4) else ""
-                    text = body + head
-                    try:
-                        take(fields[1], reply, data[text : after - 2], data[body:text])
-                    except Exception:  # noqa: BLE001 - whatever it is, it would end this loop
-                        _log.exception("Taking a message failed; the next are taken.")
-                    at = after
-                    continue
-            elif data.startswith(_ERROR, at):
-                self.error = data[at + len(_ERROR) : end].decode("utf-8", "replace").strip(" '")
-            await super().parse(data[at:after])
+                head = 0 if fields[0] == "MSG" else int(fields[-2])
+            except ValueError:
+                return at, end + 2  # nats-py will refuse the line
+            take = takers.get(fields[2]) if after <= len(data) else None
+            if take is None:
+                return at, after
+            reply = fields[3] if len(fields) > (5 if head else 4) else ""
+            text = body + head
+            try:
+                take(fields[1], reply, data[text : after - 2], data[body:text])
+            except Exception:  # noqa: BLE001 - whatever it is, it would end this loop
+                _log.exception("Taking a message failed; the next are taken.")
             at = after
-        self._keep(data[at:], after - at if end >= 0 else 0)
+        return at, 0
 
     def _keep(self, begun: bytes, size: int) -> None:
         """Wait for the rest of what has *begun*; of *size* bytes in all, if that is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import pytest
@@ -52,9 +53,9 @@ def test_overridden_methods() -> None:
 
 def test_transport_and_subscription() -> None:
     """
-    The writers of a transport and the queue of a subscription are where we look for them.
+    The ends of a transport and the queue of a subscription are where we look for them.
     """
-    assert {"_io_writer", "_bare_io_writer"} <= vars(TcpTransport()).keys()  # type: ignore[no-untyped-call]
+    assert {"_io_reader", "_io_writer", "_bare_io_writer"} <= vars(TcpTransport()).keys()  # type: ignore[no-untyped-call]
     names = {
         "_pending_queue",
         "_pending_bytes_limit",
@@ -63,3 +64,10 @@ def test_transport_and_subscription() -> None:
         "_id",
     }
     assert names <= vars(Subscription(Client())).keys()
+
+
+async def test_stream() -> None:
+    """
+    What asyncio's stream waits with, and what it holds, is where we look for it.
+    """
+    assert {"_waiter", "_buffer"} <= vars(asyncio.StreamReader()).keys()
