@@ -140,6 +140,7 @@ class Worker:
 
     async def _assembled(self) -> list[HandlerWork]:
         states = await self._enter_lifespans()
+        durables = self.ensured.by_handler()
         self._assembly = assembly = Assembly(
             client=self.client,
             outbox=self._outbox,
@@ -154,7 +155,7 @@ class Worker:
         return [
             assembly.handler(
                 handler,
-                self.ensured.of(handler),
+                durables[id(handler)],
                 self.ensured.refusals(handler),
                 states.get(self.registry.lifespan_of(handler)),
             )

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import BrokerError, NotFound
@@ -57,11 +58,28 @@ def nanoseconds(timestamp: str) -> int:
     return int(moment.timestamp()) * 1_000_000_000 + int(digits.ljust(9, "0") or 0)
 
 
+_about_to_ask: WeakKeyDictionary[JetStreamClient, dict[str, asyncio.Future[dict[str, Any]]]]
+_about_to_ask = WeakKeyDictionary()
+
+
+def _stream(client: JetStreamClient, name: str) -> asyncio.Future[dict[str, Any]]:
+    """What the server says of a stream; whoever wants it in the same turn shares one question.
+
+    After a reconnect each consumer of a worker is looked up, and all of them at once.
+    """
+    about = _about_to_ask.setdefault(client, {})
+    if name not in about:
+        about[name] = asyncio.ensure_future(client.api(f"STREAM.INFO.{name}"))
+        # Once it is asked, the answer is too old for who wants it from then on.
+        asyncio.get_running_loop().call_soon(about.pop, name)
+    return asyncio.shield(about[name])
+
+
 async def look_up(client: JetStreamClient, consumer: ConsumerRef) -> Verdict:
     """Whether ``consumer`` and its stream are the ones they were, by what the server says now."""
     try:
         stream, durable = await asyncio.gather(
-            client.api(f"STREAM.INFO.{consumer.stream}"),
+            _stream(client, consumer.stream),
             client.api(f"CONSUMER.INFO.{consumer.stream}.{consumer.durable}"),
         )
     except NotFound as error:

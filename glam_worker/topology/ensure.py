@@ -65,7 +65,11 @@ class _Ensuring:
         self._claims_kept = max(times, default=0.0)
         names = specs.own_streams(self._settings)
         self._before = await Remembered.read(self._state, registry, names)
-        chosen = [(handler, await self._stream_of(handler)) for handler in registry.handlers]
+        holding = await asyncio.gather(*map(self._holding, registry.handlers))
+        chosen = [
+            (handler, await self._stream_of(handler, streams))
+            for handler, streams in zip(registry.handlers, holding, strict=True)
+        ]
         await self._own_streams({stream for _, stream in chosen if stream})
         mains = [specs.main_consumer(handler, stream) for handler, stream in chosen if stream]
         found = await asyncio.gather(*map(self._main, mains))
@@ -88,13 +92,17 @@ class _Ensuring:
 
     # --- streams ---
 
-    async def _stream_of(self, handler: Handler) -> str | None:
+    async def _holding(self, handler: Handler) -> list[str]:
+        if handler.options.stream:
+            return []
+        async with self._few:
+            return await self._admin.streams_holding(handler.subject)
+
+    async def _stream_of(self, handler: Handler, holding: list[str]) -> str | None:
         """The stream a handler consumes from, created if it is the events stream.
 
         None if it was deleted.
         """
-        wanted = handler.options.stream
-        holding = [] if wanted else await self._admin.streams_holding(handler.subject)
         record = self._before.durables.get((handler.service, handler.name))
         name = chosen_stream(handler, holding, self._settings, record)
         if await self._was_deleted(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,9 +69,12 @@ class Ensured:
     notes: list[str] = field(default_factory=list)
     dlq_stream: str = ""
 
-    def of(self, handler: Handler) -> list[EnsuredConsumer]:
-        """The durables of a handler: two, unless it was refused."""
-        return [consumer for consumer in self.consumers if consumer.spec.handler is handler]
+    def by_handler(self) -> defaultdict[int, list[EnsuredConsumer]]:
+        """The durables of each handler, by its `id`: two, unless it was refused."""
+        found: defaultdict[int, list[EnsuredConsumer]] = defaultdict(list)
+        for consumer in self.consumers:
+            found[id(consumer.spec.handler)].append(consumer)
+        return found
 
     def refusals(self, handler: Handler) -> list[Refused]:
         """Why a handler is not worked."""

@@ -56,8 +56,10 @@ class Remembered:
     def lanes(self, handler: Handler, declared: Iterable[Handler]) -> list[str]:
         """Handlers that are gone, and whose parked retries come to this one's lane."""
         record = self.durables.get((handler.service, handler.name))
+        if record is None or not record.lanes:
+            return []
         names = {other.name for other in declared if other.service == handler.service}
-        return [name for name in (record.lanes if record else ()) if name not in names]
+        return [name for name in record.lanes if name not in names]
 
     def had_stream(self, name: str) -> bool:
         """Whether a stream of this name was there before."""
