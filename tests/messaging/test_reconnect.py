@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -90,6 +91,7 @@ async def test_late_pong(server: EmbeddedServer, connect: Connect) -> None:
     client = await connect(server.url, timings=Timings())
     os.kill(server.pid, signal.SIGSTOP)
     try:
+        await until(lambda: _stands_still(server.pid))
         for _ in range(20):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(client.client.flush(), 0.01)
@@ -373,3 +375,11 @@ def _say(client: JetStreamClient, commands: bytes) -> None:
         said = b""
         while b"PONG" not in said:
             said += connection.recv(4096)
+
+
+def _stands_still(process: int) -> bool:
+    """Whether all threads are stopped: the signal takes a moment to reach each."""
+    states = [
+        file.read_text().rpartition(")")[2] for file in Path(f"/proc/{process}/task").glob("*/stat")
+    ]
+    return all(state.split()[0] == "T" for state in states)
