@@ -58,6 +58,8 @@ class Simulated:
         self.connection = Connection()
         self.running = 0
         self.stopped = False
+        self.connected_at = broker.now()
+        """When the present connection began."""
         self._asked: dict[Way, int] = {"main": 0, "lane": 0}
         self._closed = False
         stores = Stores(broker, self.connection)
@@ -175,6 +177,7 @@ class Simulated:
     async def reconnect(self) -> None:
         """A new connection: strikes first, then pulls."""
         self.connection.up.set()
+        self.connected_at = self.broker.now()
         await self.isolation.strikes.flush()
 
     async def stop(self, grace: float) -> None:
