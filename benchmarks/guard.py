@@ -26,7 +26,7 @@ _WARM_UP = 500
 async def guard(*, record: bool) -> int:
     """Measure, print and judge, or record; the exit code."""
     try:
-        costs = {name: await cost(name) for name in (BARE, WORKER)}
+        costs = {name: await instructions_per_event(name) for name in (BARE, WORKER)}
     except (BenchError, FileNotFoundError) as error:
         print(f"bench-guard: {error}", file=sys.stderr)
         return 2
@@ -59,7 +59,7 @@ def verdict(ratio: float, *, recorded: float) -> int:
     return 1
 
 
-async def cost(contender: str) -> float:
+async def instructions_per_event(contender: str) -> float:
     """Instructions for each event. Raises BenchError for an event that is handled twice."""
     events = _WARM_UP + _EVENTS
     with tempfile.TemporaryDirectory(prefix="bench-guard-") as folder:

@@ -23,7 +23,7 @@ import uvloop
 
 from benchmarks.callgrind import callgrind, count_instructions, counted
 from benchmarks.events import wire
-from benchmarks.guard import WORKER, cost
+from benchmarks.guard import WORKER, instructions_per_event
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import Subjects
 from glam_shared.messaging.envelope import envelope_of
@@ -159,7 +159,7 @@ def main() -> None:
         return
     nothing = instructions("nothing")
     costs = {name: instructions(name) - nothing for name in NAMES}
-    whole = uvloop.run(cost(WORKER))
+    whole = uvloop.run(instructions_per_event(WORKER))
     costs["in between"] = whole - sum(costs.values())
     for name, spent in {**costs, "whole": whole}.items():
         print(f"{name:10} {spent:8,.0f} {spent / whole:6.1%}  {_meaning(name)}".rstrip())
