@@ -29,6 +29,7 @@ from tests.properties.model import ACK_WAIT, SUBJECT, Broker, Connection, Letter
 CONCURRENCY = 3
 ATTEMPTS = 3
 TIMEOUT = 20.0
+LONGEST_RUN = 9.0
 WAYS: tuple[Way, Way] = ("main", "lane")
 
 _threads = ThreadPoolExecutor(1)
@@ -138,7 +139,7 @@ class Simulated:
     async def _do(self, job: int, kind: str, event: EventContext) -> None:
         match kind:
             case "slow":
-                await asyncio.sleep(9.0)
+                await asyncio.sleep(LONGEST_RUN)
             case "fails" | "fails once":
                 await asyncio.sleep(0.1)
                 if kind == "fails" or event.attempt == 1:
