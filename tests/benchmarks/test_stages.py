@@ -11,10 +11,11 @@ from benchmarks import stages
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_a_stage_is_counted_alone() -> None:
-    """A stage costs more than a repetition of nothing, and less than a whole event."""
-    assert 500 < stages.instructions("settle") - stages.instructions("nothing") < 20_000
+    """A stage costs some thousand instructions: more than nothing, less than a whole event."""
+    assert 1_000 < stages.instructions("settle") < 20_000
 
 
 @pytest.mark.parametrize("name", stages.NAMES)
