@@ -97,7 +97,8 @@ def _holds(paths: list[str]) -> Callable[[Any], Any]:
     """Whether any of these attributes holds anything."""
     if len(paths) == 1:
         return attrgetter(paths[0])
-    return lambda value: any(attrgetter(path)(value) for path in paths)
+    fields = [attrgetter(path) for path in paths]
+    return lambda value: any(field(value) for field in fields)
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
