@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.job import Job
 
@@ -31,6 +31,24 @@ class Case:
     name: str
     job: Job
 
+
+def handlers(job: Job) -> tuple[Case, ...]:
+    """The job for one handler in a process, and for many."""
+    return tuple(
+        Case(f"{count} handler{'s' * (count > 1)}", replace(job, handlers=count))
+        for count in (1, 10, 100, 500)
+    )
+
+
+CONSUMERS = (
+    "bare_inbox",
+    "fetch_loop",
+    "hand_tuned",
+    "faststream:16",
+    "taskiq",
+    "glam_worker",
+)
+"""Those who can handle any event of ours as it comes."""
 
 RATE = Metric("events_per_second", "events/s", across=True)
 COST = Metric("cpu_us_per_event", "CPU us/event", digits=1, across=True)

@@ -7,7 +7,7 @@ import asyncio
 from benchmarks.figures import MIB
 from benchmarks.job import Job
 from benchmarks.rig import rig
-from benchmarks.scenario import Case, Measured, Metric, Scenario
+from benchmarks.scenario import Measured, Metric, Scenario, handlers
 
 SETTLE_DOWN = 2.0
 REST = 15.0
@@ -33,10 +33,7 @@ async def run(contender: str, job: Job) -> Measured:
 SCENARIO = Scenario(
     name="handlers_idle",
     title="Handlers without work: start-up, processor time at rest (15 s), memory",
-    cases=tuple(
-        Case(f"{count} handler{'s' * (count > 1)}", Job(1, concurrency=16, handlers=count))
-        for count in (1, 10, 100, 500)
-    ),
+    cases=handlers(Job(1, concurrency=16)),
     contenders=("bare_inbox", "fetch_loop", "hand_tuned", "faststream:1", "glam_worker"),
     run=run,
     metrics=(

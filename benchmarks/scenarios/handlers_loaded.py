@@ -7,7 +7,7 @@ import time
 from benchmarks.figures import MIB
 from benchmarks.job import Job
 from benchmarks.rig import rig
-from benchmarks.scenario import Case, Measured, Scenario
+from benchmarks.scenario import Measured, Scenario, handlers
 
 
 async def run(contender: str, job: Job) -> Measured:
@@ -35,10 +35,7 @@ async def run(contender: str, job: Job) -> Measured:
 SCENARIO = Scenario(
     name="handlers_loaded",
     title="Handlers that do nothing, each with a durable and its share of 20,000 events",
-    cases=tuple(
-        Case(f"{count} handler{'s' * (count > 1)}", Job(20_000, concurrency=16, handlers=count))
-        for count in (1, 10, 100, 500)
-    ),
+    cases=handlers(Job(20_000, concurrency=16)),
     contenders=("bare_inbox", "fetch_loop", "hand_tuned", "faststream:1", "glam_worker"),
     run=run,
 )

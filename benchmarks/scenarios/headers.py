@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.drained import drained
 from benchmarks.job import Job
-from benchmarks.scenario import Case, Scenario
+from benchmarks.scenario import CONSUMERS, Case, Scenario
 
 SCENARIO = Scenario(
     name="headers",
@@ -13,13 +13,6 @@ SCENARIO = Scenario(
         Case("no headers", Job(events=30_000)),
         Case("seven headers", Job(events=30_000, headers=True)),
     ),
-    contenders=(
-        "bare_inbox",
-        "fetch_loop",
-        "hand_tuned",
-        "faststream:16",
-        "taskiq",
-        "glam_worker",
-    ),
+    contenders=CONSUMERS,
     run=drained,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.drained import drained
 from benchmarks.job import Job
-from benchmarks.scenario import Case, Scenario
+from benchmarks.scenario import CONSUMERS, Case, Scenario
 
 SCENARIO = Scenario(
     name="payload",
@@ -15,13 +15,6 @@ SCENARIO = Scenario(
         Case("50 KB", Job(events=4_000, size=50_000)),
         Case("900 KB", Job(events=400, size=900_000, concurrency=16)),
     ),
-    contenders=(
-        "bare_inbox",
-        "fetch_loop",
-        "hand_tuned",
-        "faststream:16",
-        "taskiq",
-        "glam_worker",
-    ),
+    contenders=CONSUMERS,
     run=drained,
 )
