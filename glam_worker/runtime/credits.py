@@ -6,9 +6,18 @@ credits: each always has one of its own, and when both have a backlog each stays
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from glam_shared.errors import ConfigurationError
 from glam_shared.wording import counted
 from glam_worker.runtime.protocols import Way
+
+
+_AHEAD = 0.05
+"""Seconds of work that may be in hand: several times what the server needs to send the next."""
+_MOST_AHEAD = 8
+"""Times the concurrency, at most: the handler may become slow at any time."""
 
 
 class Budget:
@@ -58,16 +67,38 @@ class WayCredits:
 
 
 class Credits:
-    """The credits of one handler: ``concurrency`` plus a small prefetch."""
+    """The credits of one handler: ``concurrency`` plus a small prefetch.
 
-    def __init__(self, concurrency: int, budget: Budget | None, byte_limit: int) -> None:
+    The prefetch is a quarter of the concurrency. Where more than that is worked in 50 ms, the
+    handler would wait for the server; it is then what is worked in 50 ms, eight times the
+    concurrency at most. Not so under a budget, which other handlers share.
+    """
+
+    def __init__(
+        self,
+        concurrency: int,
+        budget: Budget | None,
+        byte_limit: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._concurrency = concurrency
-        self._prefetch = max(2, concurrency // 4)
-        self.capacity = concurrency + self._prefetch
+        self._prefetch = self._small = max(2, concurrency // 4)
+        self._asked = 0
+        """Of the server in all, without what it will not send."""
+        self._worked = 0
+        """Of these, how many were done with at the last request."""
+        self._last = clock()
+        """When that was."""
         self.main = WayCredits()
         self.lane = WayCredits()
         self._budget = budget
         self._byte_limit = byte_limit
+
+    @property
+    def capacity(self) -> int:
+        """Messages that may be in hand or on their way."""
+        return self._concurrency + self._prefetch
 
     def of(self, way: Way) -> WayCredits:
         """The credits of one way."""
@@ -84,13 +115,23 @@ class Credits:
             return 0
         granted = self._granted(mine, wanted)
         mine.requested += granted
+        self._asked += granted
+        if self._budget is None:
+            self._look_ahead(self._clock())
         return granted
+
+    def _look_ahead(self, now: float) -> None:
+        """Fit the prefetch to the rate at which messages were worked since the last request."""
+        worked = self._asked - self.main.used - self.lane.used
+        ahead = int((worked - self._worked) / max(now - self._last, 1e-6) * _AHEAD)
+        self._prefetch = max(self._small, min(ahead, _MOST_AHEAD * self._concurrency))
+        self._worked, self._last = worked, now
 
     def _least(self, mine: WayCredits, target: int) -> int:
         """What a request must be worth: it costs the server and us as much as ten messages."""
         if mine.requested:
             return max(1, (target + 1) // 2)
-        if self.main.held + self.lane.held >= self._concurrency:
+        if mine.held and self.main.held + self.lane.held >= self._concurrency:
             return max(1, self._prefetch // 2)
         return 1
 
@@ -113,19 +154,21 @@ class Credits:
     def returned(self, way: Way, count: int | None = None) -> None:
         """The server will not send ``count`` of what was requested (None: any of it)."""
         mine = self.of(way)
-        mine.requested -= mine.requested if count is None else min(count, mine.requested)
+        unsent = mine.requested if count is None else min(count, mine.requested)
+        mine.requested -= unsent
+        self._asked -= unsent
         if self._budget is not None:
             self._repay(mine, self._budget)
 
     def _target(self, way: Way) -> int:
+        """What the way may use now: one at least, also where the other has more than is left."""
         mine, other = (self.main, self.lane) if way == "main" else (self.lane, self.main)
         half = max(1, self.capacity // 2)
+        left = max(1, self.capacity - max(1, other.used))
         if not mine.backlog:
             idle = 1 if way == "lane" or self._budget else half
-            return min(mine.held + idle, self.capacity - max(1, other.used))
-        if other.backlog:
-            return min(half, self.capacity - other.used)
-        return self.capacity - max(1, other.used)
+            return min(mine.held + idle, left)
+        return min(half, left) if other.backlog else left
 
     def _granted(self, mine: WayCredits, wanted: int) -> int:
         """All that is wanted; where there is a budget, one of its own and what it has free."""

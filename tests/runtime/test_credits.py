@@ -28,7 +28,10 @@ class TwoHandlers(RuleBasedStateMachine):
         self.concurrencies = concurrencies
         self.budget = None if limit is None else Budget(limit, ways=4)
         self.byte_limit = byte_limit
-        self.credits = [Credits(one, self.budget, byte_limit) for one in concurrencies]
+        self.now = 0.0
+        self.credits = [
+            Credits(one, self.budget, byte_limit, clock=lambda: self.now) for one in concurrencies
+        ]
         self.held: dict[tuple[int, Way], list[int]] = {}
 
     def _in_hand(self, handler: int, way: Way) -> list[int]:
@@ -48,6 +51,11 @@ class TwoHandlers(RuleBasedStateMachine):
             self._in_hand(handler, way).append(size)
 
     @rule(handler=HANDLERS, way=WAYS)
+    def all_arrive(self, handler: int, way: Way) -> None:
+        while self.credits[handler].of(way).requested:
+            self.arrive(handler, way, 1)
+
+    @rule(handler=HANDLERS, way=WAYS)
     def settle(self, handler: int, way: Way) -> None:
         if self._in_hand(handler, way):
             self.credits[handler].settled(way, self._in_hand(handler, way).pop())
@@ -56,6 +64,10 @@ class TwoHandlers(RuleBasedStateMachine):
     def give_up(self, handler: int, way: Way, count: int | None) -> None:
         """A request ended: expired, refused, or its connection is gone."""
         self.credits[handler].returned(way, count)
+
+    @rule(seconds=st.sampled_from([0.0001, 0.01, 1.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
 
     @rule(handler=HANDLERS, way=WAYS, backlog=st.booleans())
     def hear_of_a_backlog(self, handler: int, way: Way, backlog: bool) -> None:
@@ -82,9 +94,9 @@ class TwoHandlers(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: hasattr(self, "credits"))
-    def a_handler_stays_within_its_capacity(self) -> None:
-        for credit in self.credits:
-            assert credit.main.used + credit.lane.used <= credit.capacity
+    def a_handler_never_has_more_than_nine_times_its_concurrency(self) -> None:
+        for credit, concurrency in zip(self.credits, self.concurrencies, strict=True):
+            assert credit.main.used + credit.lane.used <= max(9 * concurrency, concurrency + 2) + 1
 
     @invariant()
     @precondition(lambda self: hasattr(self, "credits"))
@@ -127,6 +139,97 @@ def credits_of(concurrency: int, limit: int | None = None, byte_limit: int = MEG
 def test_capacity_is_concurrency_and_a_small_prefetch() -> None:
     """A quarter of the concurrency is prefetched, two messages at least."""
     assert [credits_of(one).capacity for one in (1, 4, 8, 16, 64)] == [3, 6, 10, 20, 80]
+
+
+class Worked:
+    """A handler with a long backlog that works what it is given in so many seconds each."""
+
+    def __init__(self, concurrency: int, limit: int | None = None) -> None:
+        budget = None if limit is None else Budget(limit, ways=2)
+        self.now = 0.0
+        self.credit = Credits(concurrency, budget, MEGABYTE, clock=lambda: self.now)
+        self.credit.main.backlog = True
+
+    def work(self, seconds_each: float) -> None:
+        """Ask, and work all that was asked for."""
+        for _ in range(self.credit.take("main")):
+            self.credit.arrived("main", 1)
+            self.now += seconds_each
+            self.credit.settled("main", 1)
+
+
+def test_what_is_worked_in_fifty_milliseconds_is_asked_for_ahead() -> None:
+    """A handler of 10,000 events a second has 500 in hand or on their way, besides its own."""
+    handler = Worked(100)
+    for _ in range(3):
+        handler.work(0.0001)
+
+    assert handler.credit.capacity == pytest.approx(600, abs=10)
+
+
+def test_a_handler_that_becomes_slow_is_asked_for_no_more_than_its_prefetch() -> None:
+    """What it has ahead is worked off before anything is asked for."""
+    handler = Worked(100)
+    for _ in range(3):
+        handler.work(0.0001)
+    handler.work(0.1)
+    handler.work(0.1)
+
+    assert handler.credit.capacity == 125
+
+
+def test_what_is_in_hand_ahead_is_bounded_by_the_concurrency() -> None:
+    """Eight times the concurrency at most: each of them waits if the handler becomes slow."""
+    handler = Worked(4)
+    for _ in range(5):
+        handler.work(0.000_001)
+
+    assert handler.credit.capacity == 4 + 8 * 4
+
+
+def test_under_a_process_limit_nothing_is_asked_for_ahead() -> None:
+    """A fast handler does not hold what others could have."""
+    handler = Worked(4, limit=1000)
+    for _ in range(5):
+        handler.work(0.000_001)
+
+    assert handler.credit.capacity == 6
+
+
+def test_requests_that_bring_nothing_are_not_counted_as_worked() -> None:
+    """A quiet stream is asked for what fits its concurrency, however often."""
+    handler = Worked(8)
+    for _ in range(5):
+        handler.credit.take("main")
+        handler.now += 0.001
+        handler.credit.returned("main")
+
+    assert handler.credit.capacity == 10
+
+
+def test_the_lane_has_its_credit_while_all_slots_are_in_use() -> None:
+    """Slow runs, and as much as may be in hand besides: a parked retry can come all the same."""
+    credit = credits_of(100)
+    credit.main.backlog = True
+    for _ in range(credit.take("main")):
+        credit.arrived("main", 1)
+
+    assert credit.take("lane") == 1
+
+
+def test_the_lane_has_its_credit_while_the_other_way_is_ahead() -> None:
+    """Also when the handler has become slow and holds more than its concurrency allows now."""
+    handler = Worked(4)
+    for _ in range(5):
+        handler.work(0.000_001)
+    handler.credit.take("main")
+    for _ in range(handler.credit.main.requested):
+        handler.credit.arrived("main", 1)
+    handler.now += 60.0
+    handler.credit.take("lane")
+    handler.credit.returned("lane")
+
+    assert handler.credit.take("lane") == 1
 
 
 def test_a_way_with_a_backlog_leaves_one_credit_to_the_other() -> None:
