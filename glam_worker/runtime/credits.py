@@ -13,7 +13,6 @@ from glam_shared.errors import ConfigurationError
 from glam_shared.wording import counted
 from glam_worker.runtime.protocols import Way
 
-
 _AHEAD = 0.05
 """Seconds of work that may be in hand: several times what the server needs to send the next."""
 _MOST_AHEAD = 8

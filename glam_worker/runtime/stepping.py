@@ -12,7 +12,6 @@ from contextvars import Context
 from types import coroutine
 from typing import Any, NamedTuple, Protocol
 
-
 _ENDED: Any = object()
 
 
