@@ -13,9 +13,9 @@ from glam_shared.errors import ConfigurationError
 from glam_shared.wording import counted
 from glam_worker.runtime.protocols import Way
 
-_AHEAD = 0.05
+_AHEAD = 0.01
 """Seconds of work that may be in hand: several times what the server needs to send the next."""
-_MOST_AHEAD = 8
+_MOST_AHEAD = 4
 """Times the concurrency, at most: the handler may become slow at any time."""
 
 
@@ -68,8 +68,8 @@ class WayCredits:
 class Credits:
     """The credits of one handler: ``concurrency`` plus a small prefetch.
 
-    The prefetch is a quarter of the concurrency. Where more than that is worked in 50 ms, the
-    handler would wait for the server; it is then what is worked in 50 ms, eight times the
+    The prefetch is a quarter of the concurrency. Where more than that is worked in 10 ms, the
+    handler would wait for the server; it is then what is worked in 10 ms, four times the
     concurrency at most. Not so under a budget, which other handlers share.
     """
 
@@ -86,8 +86,8 @@ class Credits:
         self._asked = 0
         """Of the server in all, without what it will not send."""
         self._worked = 0
-        """Of these, how many were done with at the last request."""
-        self._last = clock()
+        """Of these, how many were done with at the last look."""
+        self._looked = clock()
         """When that was."""
         self.main = WayCredits()
         self.lane = WayCredits()
@@ -115,16 +115,17 @@ class Credits:
         granted = self._granted(mine, wanted)
         mine.requested += granted
         self._asked += granted
-        if self._budget is None:
-            self._look_ahead(self._clock())
+        if self._budget is None and (elapsed := self._clock() - self._looked) >= _AHEAD:
+            self._look_ahead(elapsed)
         return granted
 
-    def _look_ahead(self, now: float) -> None:
-        """Fit the prefetch to the rate at which messages were worked since the last request."""
+    def _look_ahead(self, elapsed: float) -> None:
+        """Fit the prefetch to the rate at which messages were worked since the last look."""
         worked = self._asked - self.main.used - self.lane.used
-        ahead = int((worked - self._worked) / max(now - self._last, 1e-6) * _AHEAD)
+        ahead = int((worked - self._worked) / elapsed * _AHEAD)
         self._prefetch = max(self._small, min(ahead, _MOST_AHEAD * self._concurrency))
-        self._worked, self._last = worked, now
+        self._worked = worked
+        self._looked += elapsed
 
     def _least(self, mine: WayCredits, target: int) -> int:
         """What a request must be worth: it costs the server and us as much as ten messages."""

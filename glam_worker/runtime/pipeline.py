@@ -21,7 +21,7 @@ from glam_worker.runtime.runs import Begun, Runs, Step, calmed
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.suspects import Suspects
 
-_TURN = 0.01
+_TURN = 0.001
 """Seconds that a slot works before the event loop gets a turn: sockets are read in between."""
 
 

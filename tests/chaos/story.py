@@ -114,7 +114,7 @@ async def _look(rig: Rig, places: list[Place], report: Report) -> None:
         for metric, labels, most in (
             ("slots", {"state": "busy"}, 0),
             ("in_flight_bytes", {}, 0),
-            ("credits_outstanding", {}, 2 * (CONCURRENCY + 2)),
+            ("credits_outstanding", {}, 2 * 5 * CONCURRENCY),
         ):
             found = await worker.metric(metric, **labels)
             if found > most:
