@@ -78,7 +78,7 @@ class Simulated:
         observers = Observers("tests")
         facts: dict[Way, WayFacts] = {way: observers.way(handler, way) for way in WAYS}
         self.isolation = Isolation(broker.server_time)
-        self.credits = Credits(CONCURRENCY, None, 1 << 20)
+        self.credits = Credits(CONCURRENCY, None, 1 << 20, clock=broker.now)
         rules = Rules(ATTEMPTS, TIMEOUT, max(1, self.credits.capacity // 2))
         nobody: Any = None
         log = ServiceLogger(logging.getLogger("tests"))
