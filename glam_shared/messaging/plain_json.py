@@ -1,9 +1,11 @@
 """A shortcut through the gate: proof that a message is strict JSON, from what validation saw.
 
 Validation has parsed the bytes already; what it lets pass are duplicate keys, NUL in text, NaN and
-the like, and digits that a float loses. If the text holds exactly as many keys as the models took,
-no key stands twice and none was passed over; and fields of text, integers, ids and moments have no
-place for the rest. What cannot be proved this way goes through the gate itself.
+the like, and digits that a float loses. Fields of text, integers, ids and moments have no place
+for any but the first. If the text holds exactly as many keys as the models took, no key stands
+twice and none was passed over. Keys are counted by quotes, of which each key and each text has
+two; or, where values do not tell which of them were text, by what ends a key. What cannot be
+proved this way goes through the gate itself.
 """
 
 from __future__ import annotations
@@ -17,88 +19,133 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
+from pydantic.fields import FieldInfo
+
+from glam_shared.messaging.timestamps import is_utc_moment, was_converted
 
 __all__ = ["proves_strict"]
 
-_PLAIN = (str, int, bool, uuid.UUID, datetime.datetime, datetime.date, enum.Enum, type(None))
-
+_TEXTS = (str, uuid.UUID)
+"""Read from text and from nothing else."""
+_NUMBERS = (int, bool)
+"""Text may be read as one, too; it then has quotes too many and proves nothing."""
+_PLAIN = (*_TEXTS, *_NUMBERS, datetime.datetime, datetime.date, enum.Enum, type(None))
 
 _ESCAPE, _LINE_FEED, _RETURN, _TAB = b"\\\n\r\t"
 _WHITE_SPACE = b" \n\r\t"
-_KEY_END = b'":'
+_KEY_END, _QUOTE = b'":', b'"'
+_LARGE = 4096
+"""Bytes from which a copy without quotes is made sooner than each byte is looked at."""
 
 
 def proves_strict(data: bytes, value: BaseModel) -> bool:
     """Whether *value*, read from *data* by validation alone, is what the gate would let pass."""
     if _ESCAPE in data:  # it may be NUL, or hide a quote
         return False
+    proves = _proofs.get(type(value)) or _proofs.setdefault(type(value), _proof(type(value)))
+    return proves(data, value)
+
+
+Proof: TypeAlias = Callable[[bytes, Any], bool]
+"""Whether a text without escapes holds the keys that the value was read from, and no other."""
+
+_proofs: dict[type[BaseModel], Proof] = {}
+
+
+def _proof(model: type[BaseModel]) -> Proof:
+    """How the texts of this model's values are looked at."""
+    fields = _Fields()
+    if not fields.walk(model, ""):
+        return lambda data, value: False
+    if fields.texts_are_known:
+        return lambda data, value: fields.quotes(value) == _quotes(data)
+    return lambda data, value: fields.keys(value) == _key_ends(data)
+
+
+def _quotes(data: bytes) -> int:
+    if len(data) < _LARGE:
+        return data.count(_QUOTE)
+    return len(data) - len(data.replace(_QUOTE, b""))
+
+
+def _key_ends(data: bytes) -> int:
     # White space between a key and its colon would hide the key.
     if _LINE_FEED in data or _RETURN in data or _TAB in data or data.find(b" :") >= 0:
         data = data.translate(None, _WHITE_SPACE)
-    count = _key_counts.get(type(value)) or _new_key_count(type(value))
-    return count(value) == data.count(_KEY_END)
-
-
-KeyCount: TypeAlias = Callable[[Any], int]
-"""The number of keys that a model's value, and the models inside of it, were read from.
-
-Below zero where it cannot be told.
-"""
-
-_key_counts: dict[type[BaseModel], KeyCount] = {}
-
-
-def _new_key_count(model: type[BaseModel]) -> KeyCount:
-    return _key_counts.setdefault(model, key_count(model))
-
-
-def key_count(model: type[BaseModel]) -> KeyCount:
-    """What counts the keys of this model's values."""
-    fields = _Fields()
-    if not fields.walk(model, ""):
-        return lambda value: -1
-    always, holds = fields.always, _holds(fields.free)
-    if len(fields.given) == 1:
-        given = attrgetter(fields.given[0])
-        return lambda value: -1 if holds(value) else always + len(given(value))
-    sets = [attrgetter(path) for path in fields.given]
-    return lambda value: -1 if holds(value) else always + sum(len(given(value)) for given in sets)
+    return data.count(_KEY_END)
 
 
 class _Fields:
     """The fields of a model and of the models inside of it, by what they tell about the text."""
 
     def __init__(self) -> None:
-        self.always = 0
+        self._always = 0
         """Keys that every value was read from: those of models without an optional field."""
-        self.given: list[str] = []
-        """Where the sets of given fields are, of the other models."""
-        self.free: list[str] = []
+        self._given: list[Callable[[Any], set[str]]] = []
+        """The given fields of the other models."""
+        self._free: list[Callable[[Any], Any]] = []
         """Fields that may hold anything, keys, too."""
+        self.texts_are_known = True
+        """Whether a value tells of each field if it was text."""
+        self._texts = 0
+        """Fields that always were, moments included."""
+        self._texts_or_none: list[Callable[[Any], Any]] = []
+        self._moments: list[Callable[[Any], datetime.datetime]] = []
+        """Those that were converted unless they were text."""
+
+    def keys(self, value: Any) -> int:
+        """How many keys a value was read from; below zero where it cannot be told."""
+        for free in self._free:
+            if free(value):
+                return -1
+        count = self._always
+        for given in self._given:
+            count += len(given(value))
+        return count
+
+    def quotes(self, value: Any) -> int:
+        """How many quotes the text has that a value was read from; below zero as before."""
+        for moment in self._moments:
+            if was_converted(moment(value)):
+                return -1
+        count = self._texts + self.keys(value)
+        for text in self._texts_or_none:
+            if text(value) is not None:
+                count += 1
+        return 2 * count
 
     def walk(self, model: type[BaseModel], path: str) -> bool:
         """Take in *model*; False where its fields do not tell what the text holds."""
         told = _takes_what_it_reads(model)
         if all(field.is_required() for field in model.model_fields.values()):
-            self.always += len(model.model_fields)
+            self._always += len(model.model_fields)
         else:
-            self.given.append(f"{path}__pydantic_fields_set__")
+            self._given.append(attrgetter(f"{path}__pydantic_fields_set__"))
+        if model.__pydantic_decorators__.field_validators:
+            self.texts_are_known = False
         for name, field in model.model_fields.items():
             kinds = _alternatives(field.annotation)
             if len(kinds) == 1 and _is(kinds[0], BaseModel) and field.is_required():
                 told = self.walk(kinds[0], f"{path}{name}.") and told
-            elif not all(map(_is_plain, kinds)):
-                self.free.append(f"{path}{name}")
+            elif all(map(_is_plain, kinds)):
+                self._plain(field, kinds, attrgetter(f"{path}{name}"))
+            else:
+                self._free.append(attrgetter(f"{path}{name}"))
         return told
 
-
-def _holds(paths: list[str]) -> Callable[[Any], Any]:
-    """Whether any of these attributes holds anything."""
-    if len(paths) == 1:
-        return attrgetter(paths[0])
-    fields = [attrgetter(path) for path in paths]
-    return lambda value: any(field(value) for field in fields)
+    def _plain(self, field: FieldInfo, kinds: tuple[Any, ...], get: Callable[[Any], Any]) -> None:
+        if is_utc_moment(field) and field.is_required():
+            self._texts += 1
+            self._moments.append(get)
+        elif _is_changed(field):
+            self.texts_are_known = False
+        elif all(map(_is_text, kinds)) and field.is_required():
+            self._texts += 1
+        elif all(_is_text(kind) or kind is type(None) for kind in kinds) and field.default is None:
+            self._texts_or_none.append(get)
+        elif not all(kind in _NUMBERS or kind is type(None) for kind in kinds):
+            self.texts_are_known = False
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
@@ -111,18 +158,38 @@ def _is_plain(kind: Any) -> bool:
     return _is(kind, _PLAIN) or typing.get_origin(kind) is typing.Literal
 
 
+def _is_text(kind: Any) -> bool:
+    if typing.get_origin(kind) is typing.Literal:
+        return all(isinstance(one, str) for one in typing.get_args(kind))
+    return kind in _TEXTS
+
+
 def _is(kind: Any, wanted: type | tuple[type, ...]) -> bool:
     return isinstance(kind, type) and issubclass(kind, wanted)
 
 
+def _is_changed(field: FieldInfo) -> bool:
+    """Whether something else than validation by its type has made the value."""
+    return any(
+        hasattr(one, "__get_pydantic_core_schema__") or hasattr(one, "coerce_numbers_to_str")
+        for one in field.metadata
+    )
+
+
 def _takes_what_it_reads(model: type[BaseModel]) -> bool:
-    """Whether nothing adds or takes keys between the text and the fields."""
+    """Whether each field is read from one key, and nothing adds or takes keys on the way."""
     decorators = model.__pydantic_decorators__
     touched = any(
         decorator.info.mode != "after" for decorator in decorators.model_validators.values()
     )
+    elsewhere = any(
+        not isinstance(field.validation_alias, str | None) for field in model.model_fields.values()
+    )
     return (
         not touched
+        and not elsewhere
         and not decorators.root_validators
+        and not issubclass(model, RootModel)
         and model.model_config.get("extra") != "allow"
+        and not model.model_config.get("coerce_numbers_to_str")
     )

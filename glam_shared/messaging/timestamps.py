@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = ["UtcDatetime", "as_utc"]
+__all__ = ["UtcDatetime", "as_utc", "is_utc_moment", "was_converted"]
 
 
 def as_utc(moment: datetime) -> datetime:
@@ -26,11 +27,11 @@ def as_utc(moment: datetime) -> datetime:
 
 
 class _Utc:
-    """Only a moment that is not yet in UTC costs a call into Python."""
+    """Only a moment that is not written as text in UTC costs a call into Python."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        already = core_schema.datetime_schema(tz_constraint=0)
+        already = core_schema.datetime_schema(tz_constraint=0, strict=True)
         other = core_schema.no_info_after_validator_function(as_utc, core_schema.datetime_schema())
         return core_schema.union_schema(
             [already, other],
@@ -48,3 +49,13 @@ class _Utc:
 
 UtcDatetime = Annotated[datetime, _Utc]
 """A field type: RFC 3339 text is read, a missing zone means UTC, other zones are converted."""
+
+
+def is_utc_moment(field: FieldInfo) -> bool:
+    """Whether *field* is a `UtcDatetime`, and nothing else touches its value."""
+    return field.annotation is datetime and field.metadata == [_Utc]
+
+
+def was_converted(moment: datetime) -> bool:
+    """Whether a `UtcDatetime` was read from anything but text in UTC: a number, another zone."""
+    return moment.tzinfo is UTC
