@@ -16,6 +16,7 @@ from glam_shared.messaging.server_address import redact
 from glam_shared.wording import counted
 from glam_worker.blocked import end_blocked
 from glam_worker.declare.registry import Registry
+from glam_worker.garbage import collect_less_often
 from glam_worker.gauges import Gauges
 from glam_worker.observe.endpoint import Endpoint, Probes
 from glam_worker.observe.logging_setup import set_up_logging
@@ -103,6 +104,7 @@ class _Process:
         if not await self._unless(self._told, starting):
             return 0
         starting.result()
+        collect_less_often()
         if self._serve is not None:
             self._serve(self._probes())
         _log.info("working %s", counted(len(self._worker.works), "handler"))

@@ -54,7 +54,7 @@ CONTENDERS = (
         " max_async_tasks=concurrency, max_prefetch=batch, ack when executed, log level warning;"
         " a formatter reads the envelope and validates it once, so validate_params=False",
     ),
-    Contender("glam_worker", "glam-worker", "concurrency, no HTTP endpoint, all else by default"),
+    Contender("glam_worker", "glam-worker", "concurrency, no HTTP endpoint, all else as in `run`"),
     Contender("js_publish", "nats-py", "the same message, each PubAck awaited before the next"),
     Contender("js_pipelined", "nats-py", "the same message, 512 PubAcks awaited at a time"),
     Contender("js_ready_bytes", "nats-py", "js_pipelined of messages that were made before"),

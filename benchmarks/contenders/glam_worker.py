@@ -1,4 +1,4 @@
-"""glam-worker, embedded through its public interface."""
+"""glam-worker, embedded through its public interface and set up as `glam-worker run` does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from benchmarks.probe import Probe
 from glam_shared.messaging.events import MerchantCreatedPayload
 from glam_worker import RetryPolicy, Settings, Worker
 from glam_worker.declare.registry import Registry
+from glam_worker.garbage import collect_less_often
 from glam_worker.jetstream import outbox
 from glam_worker.runtime import pipeline
 
@@ -42,6 +43,7 @@ async def work(job: Job, probe: Probe) -> None:
     settings = Settings(service=SERVICE, nats_servers=(job.server,), http_port=0)
     worker = Worker(registry, settings)
     await worker.start()
+    collect_less_often()
     try:
         await asyncio.Event().wait()
     finally:
