@@ -118,8 +118,10 @@ class Pipeline:
             self.suspects.run_ended()
             return
         free = self.concurrency - self._runs.busy
+        if self._starting >= free:
+            return
         queued = len(self._waiting["main"]) + len(self._waiting["lane"])
-        wanted = min(queued, free) if self._runs.waits else min(queued, free, 1)
+        wanted = min(queued, free if self._runs.waits else 1)
         while self._starting < wanted:
             self._starting += 1
             itself: list[asyncio.Task[None]] = []
