@@ -127,8 +127,13 @@ class Publisher:
 
 
 def _messages(job: Job) -> Iterator[tuple[str, bytes]]:
-    """Subjects and messages without end; of large ones there are few variants."""
+    """Subjects and messages without end; of large ones there are few variants.
+
+    Where an event is not handled again, each is another.
+    """
     variants = max(min(VARIANTS, 4_000_000 // (job.size or 1)), 4)
+    if job.idempotent:
+        variants = job.events
     names = subjects(job)
     numbers = range(max(variants // len(names), 1) * len(names))
     dealt = [(names[n % len(names)], n) for n in numbers]

@@ -90,15 +90,26 @@ class Rig:
         """Wait until all events are handled.
 
         A child sees that for itself if it is the only one; otherwise the server is asked.
+        Raises BenchError if it sees others than the server has.
         """
         if len(self.children) == 1:
-            await self.children[0].fact()
+            await self._seen(self.children[0])
             return
         await self.pulling(self.job.handlers)
         while await self._left():
             for child in self.children:
                 child.check()
             await asyncio.sleep(0.1)
+
+    async def _seen(self, child: Child) -> None:
+        said = asyncio.ensure_future(child.fact())
+        settled = False
+        while not (await asyncio.wait({said}, timeout=SETTLED_WITHIN))[0]:
+            if settled:
+                said.cancel()
+                raise BenchError("all events are settled, and not all of them were handled")
+            settled = bool(await self._consumers()) and not await self._left()
+        said.result()
 
     async def results(self) -> list[Fact]:
         """What each child noted, once the server agrees that all events are settled.
