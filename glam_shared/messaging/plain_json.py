@@ -36,7 +36,7 @@ _ESCAPE, _LINE_FEED, _RETURN, _TAB = b"\\\n\r\t"
 _WHITE_SPACE = b" \n\r\t"
 _KEY_END, _QUOTE = b'":', b'"'
 _LARGE = 4096
-"""Bytes from which a copy without quotes is made sooner than each byte is looked at."""
+"""Bytes from which looking for each quote takes less than looking at each byte."""
 
 
 def proves_strict(data: bytes, value: BaseModel) -> bool:
@@ -79,7 +79,7 @@ def _by_quotes(fields: _Fields) -> Proof:
         for text in texts:
             if text(value) is not None:
                 pairs += 1
-        return 2 * pairs == _quotes(data)
+        return _has_quotes(data, 2 * pairs)
 
     return proves
 
@@ -93,10 +93,16 @@ def _by_key_ends(fields: _Fields) -> Proof:
     return proves
 
 
-def _quotes(data: bytes) -> int:
+def _has_quotes(data: bytes, expected: int) -> bool:
+    """Whether there are just so many."""
     if len(data) < _LARGE:
-        return data.count(_QUOTE)
-    return len(data) - len(data.replace(_QUOTE, b""))
+        return data.count(_QUOTE) == expected
+    at = -1
+    for _ in range(expected):
+        at = data.find(_QUOTE, at + 1)
+        if at < 0:
+            return False
+    return data.find(_QUOTE, at + 1) < 0
 
 
 def _key_ends(data: bytes) -> int:

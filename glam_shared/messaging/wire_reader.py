@@ -63,11 +63,21 @@ class WireReader(Parser):
         self._keep(data[at:], after - at)
 
     def take(self, data: bytes) -> bytes:
-        """Hand on the messages at the beginning of *data*; the rest, which is for `parse`.
+        """Hand on the messages at the beginning of *data*, which is what came next from the socket.
 
-        It is all of it while an earlier message is unfinished.
+        Returns the rest, which is for `parse`; nothing where that is the beginning of a message.
         """
-        return data if self._unread else data[self._taken(data, 0)[0] :]
+        if self._unread:
+            self._unread.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return b""
+            data, self._unread = b"".join(self._unread), []
+        at, after = self._taken(data, 0)
+        if 0 < after <= len(data):
+            return data[at:]
+        self._keep(data[at:], after - at)
+        return b""
 
     def _taken(self, data: bytes, at: int) -> tuple[int, int]:
         """Hand on messages from *at* on; where what is none of them begins, and where it ends.

@@ -27,7 +27,8 @@ from glam_worker.runtime.credits import Credits
 
 SILENCE = 2.2 * HEARTBEAT
 """Seconds without any sign after which a request is given up."""
-_BYTES_ABOVE_PAYLOAD = 1 << 20
+_BYTES_ABOVE_PAYLOAD = 7 << 20
+"""What a request may bring beside one message: so that large ones do not come one by one."""
 _ACK = "$JS.ACK."
 
 

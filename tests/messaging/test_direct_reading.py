@@ -68,6 +68,22 @@ async def test_taken_as_it_comes() -> None:
     assert ORDER == await reading.end()
 
 
+async def test_a_message_in_pieces_is_taken_with_its_last_one() -> None:
+    """
+    A large message costs no detour through the stream's buffer and the read loop.
+    """
+    reading = Reading()
+    await asyncio.sleep(0)
+
+    for at in range(0, len(SENT), 5):
+        reading.stream.feed_data(SENT[at : at + 5])
+        if b"evt.3" in SENT[: at + 5]:
+            break
+
+    assert ORDER[:2] == reading.seen
+    assert not reading.stream._buffer  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 @pytest.mark.parametrize("size", [1, 5, 17, 18, 40])
 async def test_nothing_is_overtaken(size: int, turns: int) -> None:
