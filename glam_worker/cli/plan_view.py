@@ -99,7 +99,8 @@ def _blocked(blocked: Blocked) -> Iterator[Line]:
 
 
 def _orphan(orphan: Orphan) -> Iterator[Line]:
-    yield Line(f"? left behind: handler {orphan.handler} of {orphan.service}", style="bold blue")
+    head = "not declared here" if orphan.worked else "left behind"
+    yield Line(f"? {head}: handler {orphan.handler} of {orphan.service}", style="bold blue")
     if orphan.durables:
         yield Line(f"consumers  {', '.join(orphan.durables)}", 4)
         yield Line(f"backlog    {_amount(orphan.backlog, orphan.oldest, 'event', 'events')}", 4)

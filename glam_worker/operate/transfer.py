@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from glam_shared.messaging import JetStreamClient
-from glam_shared.messaging.broker_errors import NotSendable
+from glam_shared.messaging.broker_errors import NotFound, NotSendable
 from glam_shared.messaging.wire import header_block, subject_bytes
 from glam_worker.errors import UsageError
 from glam_worker.jetstream.stored_letters import StoredLetter, StoredLetters
 from glam_worker.operate.paced import for_each
 from glam_worker.operate.working_off import Progress
 
+_STREAM = re.compile(r"[A-Za-z0-9_-]+")
 _SERVERS_OWN = "nats-"
 """Headers that act on the server, or name one publish of another stream: they are not carried."""
 
@@ -32,6 +35,10 @@ class ImportedLetter:
     body: bytes
     msg_id: str
     """The same for one exported letter, so that what is imported twice is stored once."""
+    exported: str
+    """The letter's id when it was exported, such as ``GLAM_DLQ:17``."""
+    created: int
+    """When its stream was created, ns since the epoch."""
 
 
 def export_line(letter: StoredLetter) -> str:
@@ -59,7 +66,8 @@ def read_line(number: int, line: bytes) -> ImportedLetter:
             if not str(name).lower().startswith(_SERVERS_OWN)
         }
         subject, body = str(told["subject"]), _body(told)
-        named = f"{told['letter']}\0{told['stream_created']}"
+        exported, created = str(told["letter"]), int(told["stream_created"])
+        named = f"{exported}\0{created}"
         subject_bytes(subject)
         header_block(headers)
     except NotSendable as error:
@@ -71,7 +79,7 @@ def read_line(number: int, line: bytes) -> ImportedLetter:
     if not subject.startswith("dlq."):
         raise UsageError(f"line {number} is no dead letter: its subject is {subject!r}")
     digest = hashlib.sha256(f"import\0{named}".encode("utf-8", "replace")).hexdigest()
-    return ImportedLetter(subject, headers, body, digest)
+    return ImportedLetter(subject, headers, body, digest, exported, created)
 
 
 def _body(told: Mapping[str, Any]) -> bytes:
@@ -87,7 +95,8 @@ def _body(told: Mapping[str, Any]) -> bytes:
 async def import_letters(
     client: JetStreamClient, letters: AsyncIterator[ImportedLetter], progress: Progress
 ) -> None:
-    """Store letters; ``progress.gone`` counts those that had been imported before and are there.
+    """Store letters; ``progress.gone`` counts those that are there: they were never removed, or
+    were imported before.
 
     Interrupted, it can be run again within the stream's duplicate window (30 min). Raises
     BrokerError when a letter is not known to be stored, and what the iterator raises.
@@ -101,7 +110,9 @@ async def import_letters(
 
 
 async def _stored(client: JetStreamClient, letter: ImportedLetter) -> bool:
-    """Whether it was stored now; False if it lies there since a former import."""
+    """Whether it was stored now; False if it lies there, still or since a former import."""
+    if await _was_kept(client, letter):
+        return False
     message = (letter.subject, letter.body, letter.headers)
     ack = await client.publish_acked(*message, msg_id=letter.msg_id)
     if not ack.duplicate:
@@ -110,3 +121,14 @@ async def _stored(client: JetStreamClient, letter: ImportedLetter) -> bool:
         return False
     await client.publish_acked(*message, msg_id=f"{letter.msg_id}-{uuid.uuid4().hex}")
     return True
+
+
+async def _was_kept(client: JetStreamClient, letter: ImportedLetter) -> bool:
+    """Whether the exported letter is where it was."""
+    stream, _, number = letter.exported.rpartition(":")
+    if not (_STREAM.fullmatch(stream) and number.isascii() and number.isdigit()):
+        return False
+    with contextlib.suppress(NotFound):
+        there = await StoredLetters(client, stream).get(int(number))
+        return there is not None and there.created == letter.created
+    return False

@@ -15,6 +15,11 @@ from glam_worker.topology.specs import (
     due_subject,
 )
 
+_WORKED = (
+    "a worker pulls it now: a module that is not named here declares it. Name all modules of the "
+    "service; if that worker is of an older version, look again once it is stopped"
+)
+
 
 def owner_of(info: dict[str, Any]) -> Owner | None:
     """Service and handler of a durable, by its metadata."""
@@ -53,6 +58,7 @@ def _orphan(observed: Observed, owner: Owner, durables: list[Durable]) -> Orphan
     service, handler = owner
     infos = [observed.consumers[durable] for durable in durables]
     parked = observed.parked.get(owner) if owner not in observed.places else None
+    worked = owner not in observed.places and any(info.get("num_waiting") for info in infos)
     ages = [observed.ages[durable] for durable in durables if durable in observed.ages]
     return Orphan(
         service,
@@ -64,7 +70,8 @@ def _orphan(observed: Observed, owner: Owner, durables: list[Durable]) -> Orphan
         max(ages, default=None),
         parked.count if parked else 0,
         parked.oldest if parked else None,
-        _remedy(observed, owner, durables),
+        _WORKED if worked else _remedy(observed, owner, durables),
+        worked,
     )
 
 

@@ -127,6 +127,8 @@ class Orphan:
     parked: int
     parked_oldest: float | None
     remedy: str
+    worked: bool = False
+    """Whether a worker pulls its events, which some other module declares."""
 
 
 @dataclass(slots=True)

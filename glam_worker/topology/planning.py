@@ -11,7 +11,7 @@ from glam_worker.settings import Settings
 from glam_worker.topology import specs
 from glam_worker.topology.drift import filter_fields, filters_of
 from glam_worker.topology.observed import Observed
-from glam_worker.topology.orphans import orphans_of
+from glam_worker.topology.orphans import orphans_of, owner_of
 from glam_worker.topology.plan import Change, Difference, Plan, UpdateDurable
 from glam_worker.topology.planning_handlers import Choices, HandlerPlanner
 from glam_worker.topology.planning_streams import (
@@ -31,9 +31,10 @@ def plan_of(
 ) -> Plan:
     """What is to be done for these handlers, in order.
 
-    Raises UsageError for a choice about a handler that is not declared.
+    Raises UsageError for a choice about a handler that is not declared, or never was.
     """
     check_choices(choices, handlers)
+    _check_moved(choices, service, observed)
     observed = replace(observed, consumers=dict(observed.consumers))
     plan = Plan(service)
     events = [observed.stream_config(name) for name in observed.places.values()]
@@ -79,6 +80,19 @@ def check_choices(choices: Choices, handlers: Sequence[Handler]) -> None:
                     f"the handlers {other} and {handler.name} both take over from {name}; "
                     "its position and its parked retries can go to one only"
                 )
+
+
+def _check_moved(choices: Choices, service: str, observed: Observed) -> None:
+    """Raise UsageError for a handler that never was: it would take nothing over, for good."""
+    owners = map(owner_of, observed.consumers.values())
+    known = {*observed.records, *observed.parked, *filter(None, owners)}
+    names = {name for _, name in observed.consumers}
+    for old, new in choices.moves.items():
+        if (service, old) not in known and f"{service}-{old}" not in names:
+            raise UsageError(
+                f"--move {old}={new}: service {service} has had no handler {old}: there is no "
+                "consumer, no record and no parked retry of it"
+            )
 
 
 def _events_stream(

@@ -83,6 +83,22 @@ async def test_an_import_that_is_repeated_doubles_nothing(
     assert 5 == await letters.count()
 
 
+async def test_an_import_does_not_double_what_was_never_removed(
+    client: JetStreamClient, letters: Letters
+) -> None:
+    """
+    Of an export, only the letters that are gone come back.
+    """
+    await letters.write_many(letter(number) for number in range(1, 6))
+    lines = await exported(client)
+    await client.api("STREAM.MSG.DELETE.GLAM_DLQ", {"seq": 2})
+
+    progress = await imported(client, lines)
+
+    assert (1, 4) == (progress.done, progress.gone)
+    assert 5 == await letters.count()
+
+
 async def test_an_import_right_after_export_and_drop_loses_nothing(
     client: JetStreamClient, letters: Letters
 ) -> None:

@@ -457,6 +457,20 @@ def test_what_a_handler_left_behind_is_shown_with_its_backlog() -> None:
     assert "--move old=NEW" in orphan.remedy
 
 
+def test_what_a_worker_pulls_is_not_told_to_be_deleted() -> None:
+    """A module that was not named declares it; the commands that delete it are not shown."""
+
+    def change(seen: Observed) -> None:
+        old_handler(seen)
+        seen.consumers["GLAM_EVENTS", "shop-old"]["num_waiting"] = 1
+
+    (orphan,) = planned(change).orphans
+
+    assert orphan.worked
+    assert "a worker pulls it now" in orphan.remedy
+    assert "consumer rm" not in orphan.remedy
+
+
 def test_durables_of_other_services_are_no_orphans() -> None:
     """They are somebody's."""
 
@@ -550,10 +564,11 @@ def test_a_lane_gives_back_what_a_handler_works_again() -> None:
         (Choices(("absent",), "all"), "--recreate absent"),
         (Choices(moves={"old": "absent"}), "--move old=absent"),
         (Choices(moves={"place": "place"}), "handler place is declared"),
+        (Choices(moves={"plaec": "place"}), "service shop has had no handler plaec"),
     ],
 )
 def test_a_choice_about_no_handler_is_wrong_usage(choices: Choices, words: str) -> None:
-    """The error names the option and the handlers that there are."""
+    """The error names the option and the handlers that there are, or that there never was one."""
     with pytest.raises(UsageError, match=words):
         planned(nothing, choices)
 

@@ -32,7 +32,7 @@ def export_letters(  # noqa: PLR0913, PLR0917 - one for each option
     group: choosing.Group = None,
     every: choosing.Every = False,
     output: Annotated[
-        str, typer.Option(metavar="FILE|-", help="Where to write; -: standard output.")
+        str, typer.Option(metavar="FILE|-", help="A new file; -: standard output.")
     ] = "-",
     servers: Servers = None,
 ) -> None:
@@ -80,13 +80,15 @@ async def _export(settings: Settings, named: list[str], chosen: LetterFilter, ou
 
 @contextlib.contextmanager
 def _written(output: str) -> Iterator[TextIO]:
-    """Standard output, or a file that is whole or not there. Raises UsageError."""
+    """Standard output, or a new file that is whole or not there. Raises UsageError."""
     from glam_worker.errors import UsageError  # noqa: PLC0415
 
     if output == "-":
         yield sys.stdout
         return
     path = Path(output).expanduser()
+    if path.exists():
+        raise UsageError(f"--output {output!r} exists; name another file, or move it away")
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("w", encoding="utf-8") as file:

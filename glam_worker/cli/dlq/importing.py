@@ -30,7 +30,7 @@ def import_letters(
 ) -> None:
     """Put exported letters into the dead-letter stream.
 
-    What is there since a former import is not doubled.
+    What lies there still, or since a former import, is not doubled.
 
     Example: glam-worker dlq import letters.jsonl
     """
