@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from glam_worker.dev.server import EmbeddedServer
     from glam_worker.settings import Settings
 
+_LOOK = 1.0
+"""Seconds between two looks whether the server still runs."""
 USUAL_PORT = 4222
 """Taken if it is free, so that other commands find the server without ``--servers``."""
 
@@ -20,14 +25,34 @@ USUAL_PORT = 4222
 def own_server(settings: Settings) -> Iterator[Settings]:
     """The settings to connect with: those of an embedded server, if it is asked for.
 
-    Raises ConfigurationError for credentials and certificates that cannot be read.
+    The process is told to stop when that server has ended. Raises ConfigurationError for
+    credentials and certificates that cannot be read, and EmbeddedServerError where it ended.
     """
     if not settings.embedded:
         settings.check_files()
         yield settings
         return
     with embedded_server() as server:
+        done = threading.Event()
+        threading.Thread(target=_stop_with, args=(server, done), daemon=True).start()
         yield settings.at(server.url)
+        done.set()
+        _check_runs(server)
+
+
+def _stop_with(server: EmbeddedServer, done: threading.Event) -> None:
+    while not done.wait(_LOOK):
+        if trouble := server.trouble():
+            note(f"glam-worker: {trouble}")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+
+
+def _check_runs(server: EmbeddedServer) -> None:
+    from glam_worker.errors import EmbeddedServerError  # noqa: PLC0415 - only for such a server
+
+    if server.trouble():
+        raise EmbeddedServerError("stopped, as its nats-server had ended")
 
 
 @contextlib.contextmanager

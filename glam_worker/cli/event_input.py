@@ -39,6 +39,12 @@ def check_subject(subject: str) -> None:
         raise UsageError(problem)
 
 
+def check_id(option: str, given: str | None) -> None:
+    """Raise UsageError for an id that is empty or not of one line."""
+    if given is not None and not (given and given.isprintable()):
+        raise UsageError(f"{option} is {given!r}; give printable text, or leave it out")
+
+
 def read_source(option: str, given: str) -> bytes:
     """The bytes of an option: itself, a file's after ``@``, standard input's for ``-``."""
     if given == "-":

@@ -42,11 +42,14 @@ def pause(
     Example: glam-worker pause provision --for 10m
     """
     from glam_worker.cli.durations import read_duration  # noqa: PLC0415 - --help stays quick
+    from glam_worker.errors import UsageError  # noqa: PLC0415
     from glam_worker.operate.pausing import FOR_EVER  # noqa: PLC0415
     from glam_worker.settings import Settings  # noqa: PLC0415
 
     with explained():
         seconds = FOR_EVER if duration is None else read_duration("--for", duration)
+        if not seconds:
+            raise UsageError(f"--for is {duration!r}; name how long, or leave it out: for good")
         settings = Settings.load(nats_servers=servers)
         asyncio.run(_act(settings, handler, service, seconds, yes=yes, as_json=as_json))
 

@@ -66,7 +66,7 @@ def publish(
     """Publish one event, in an envelope, and wait until a stream has it.
 
     The data of a subject of the catalogue is checked against its payload first; any other subject
-    takes any JSON object.
+    takes any JSON object that is not empty.
 
     Example: glam-worker publish evt.order.placed.v1 --data '{"id": "o1"}'
     """
@@ -76,6 +76,8 @@ def publish(
     with explained():
         settings = Settings.load(service=service, nats_servers=servers)
         event_input.check_subject(subject)
+        event_input.check_id("--event-id", event_id)
+        event_input.check_id("--correlation-id", correlation_id)
         text = event_input.read_source("--data", data)
         payload = event_input.read_payload(subject, text)
         free = event_input.read_source("--metadata", metadata or "{}")

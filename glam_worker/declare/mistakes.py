@@ -81,10 +81,13 @@ class Checks:
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """``file:line`` of a function, relative to the working directory where that is shorter."""
+    """``file:line`` of a function, relative to the working directory where that is shorter.
+
+    Of what has no code of its own, such as a class: the line that declares it.
+    """
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is None:
-        return f"{function!r}"
+        return calling_place() or f"{function!r}"
     return _shown(code.co_filename, code.co_firstlineno)
 
 

@@ -105,8 +105,8 @@ def _compared(consumer: ConsumerRef, stream: dict[str, Any], durable: dict[str, 
         if nanoseconds(found["created"]) != known:
             reason = (
                 f"{kind} {name} was deleted and created anew at {found['created']}; what was in "
-                "hand belongs to the old one. Restart the worker once `glam-worker plan` is as "
-                "you want it"
+                "hand belongs to the old one. It is pulled again once `glam-worker plan` has "
+                "nothing to say about it; see there"
             )
             return Verdict(ok=False, reason=reason, gone=True)
     return Verdict(ok=True, last=int(stream["state"]["last_seq"]))

@@ -6,6 +6,7 @@ They answer while the event loop is blocked; a scraper that hangs costs a thread
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class Endpoint:
     def __init__(self, host: str, port: int, probes: Probes) -> None:
         try:
             self._server = _Server((host, port), probes)
+        except socket.gaierror as error:
+            raise EndpointError(
+                f"cannot serve metrics on {host}: {error.strerror or error}; give an address of "
+                "this machine in GLAM_HTTP_HOST"
+            ) from error
         except OSError as error:
             raise EndpointError(
                 f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another "

@@ -69,6 +69,7 @@ class Emission:
         self, subject: str, payload: BaseModel, key: str | None, caller: FrameType
     ) -> Coroutine[Any, Any, str]:
         """What ``caller`` is to await; whether it did is known at the end of the run."""
+        _check_model(payload)
         publishing = self.publish(subject, payload, key)
         if self._given_out and not self._given_out[-1].is_forgotten():
             self._given_out.pop()
@@ -110,6 +111,7 @@ class Emission:
                 "publish_sync() would block the event loop; in an async handler use "
                 "`await event.publish(...)`"
             )
+        _check_model(payload)
         published = self.publish(subject, payload, key)
         return asyncio.run_coroutine_threadsafe(published, self._loop).result()
 
@@ -130,6 +132,14 @@ class Emission:
         )
         digest = hashlib.sha256("\0".join(parts).encode()).digest()
         return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def _check_model(payload: object) -> None:
+    if not isinstance(payload, BaseModel):
+        raise TypeError(
+            f"event.publish() takes a payload that is a pydantic model, found "
+            f"{type(payload).__name__}; make one of it"
+        )
 
 
 def on_loop() -> bool:

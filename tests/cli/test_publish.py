@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from glam_shared.messaging import EventEnvelope, Subjects
-from glam_worker.cli.event_input import check_subject, read_payload, read_source
+from glam_worker.cli.event_input import check_id, check_subject, read_payload, read_source
 from glam_worker.dev.server import EmbeddedServer
 from glam_worker.errors import UsageError
 from tests.cli.command import Ended, glam
@@ -166,6 +166,13 @@ def test_subject_that_no_event_has_is_told(subject: str, said: str) -> None:
     """An event's subject is concrete and begins with evt. or cmd."""
     with pytest.raises(UsageError, match=re.escape(said)):
         check_subject(subject)
+
+
+@pytest.mark.parametrize("given", ["", "a\nb", "\x1b[2J"])
+def test_id_that_is_no_line_of_text_is_told(given: str) -> None:
+    """An empty id would be replaced without a word, another one break what shows it."""
+    with pytest.raises(UsageError, match="--event-id"):
+        check_id("--event-id", given)
 
 
 @pytest.mark.parametrize("subject", ["evt.order.placed.v1", "cmd.mail.send"])

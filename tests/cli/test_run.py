@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -49,6 +50,16 @@ def test_embedded_server_ends_with_a_killed_worker(project: Path) -> None:
         assert not gone(server)
         worker.stop(signal.SIGKILL)
     until(lambda: gone(server), "the server ends")
+
+
+def test_a_worker_ends_with_its_embedded_server(project: Path) -> None:
+    """Nobody else brings that server back: the worker stops, says why, and exits with 1."""
+    with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
+        worker.says("working 2 handlers")
+        log = (project / ".glam" / "nats-server.log").read_text()
+        os.kill(int(log.partition("]")[0].strip("[")), signal.SIGKILL)
+        worker.says("nats-server ended")
+        assert worker.process.wait(30) == 1
 
 
 def test_embedded_server_of_another_run_is_not_shared(project: Path) -> None:

@@ -76,8 +76,9 @@ async def test_who_pauses_must_say_so(
     unasked = command(tmp_path, nats_url, "pause", "ship")
     unknown = command(tmp_path, nats_url, "pause", "shipp", "--yes")
     odd = command(tmp_path, nats_url, "pause", "ship", "--for", "long", "--yes")
+    never = command(tmp_path, nats_url, "pause", "ship", "--for", "0s", "--yes")
 
-    assert (2, 1, 2) == (unasked.code, unknown.code, odd.code)
+    assert (2, 1, 2, 2) == (unasked.code, unknown.code, odd.code, never.code)
     assert "ship of service depot and ship of service shop" in unasked.err
     assert "there is no handler shipp; there are: ship (depot), ship (shop)" in unknown.err
     assert "--for" in odd.err

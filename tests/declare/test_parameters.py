@@ -240,4 +240,7 @@ class Called:
 )
 def test_what_is_no_function_is_refused(thing: Any) -> None:
     """Only functions and methods can be decorated; anything else is an error that says so."""
-    assert "is no function; decorate a `def`" in mistake(thing).problem
+    found = mistake(thing)
+
+    assert "is no function; decorate a `def`" in found.problem
+    assert (found.where or "").startswith("tests/declare/test_parameters.py:")

@@ -261,3 +261,17 @@ async def test_what_may_not_be_published_is_an_error_of_the_run(
     assert settled.error is not None
     assert subject in str(settled.error)
     assert stored == []
+
+
+async def test_a_payload_that_is_no_model_is_told(worker: WorkerFactory) -> None:
+    """A dict would fail somewhere inside, with words about what we do with it."""
+
+    @worker.on(PLACED, Order, retry=RetryPolicy(attempts=1))
+    async def bill(order: Order, event: EventContext) -> None:
+        payload: Any = {"id": "o1"}
+        await event.publish("evt.order.billed.v1", payload)
+
+    async with worker() as bench:
+        settled = await bench.settled(await bench.publish(PLACED, Order()))
+
+    assert "a pydantic model, found dict" in str(settled.error)
