@@ -47,6 +47,11 @@ def permissions(
             found = checked(modules, settings)
         needed = roles(found.registry.handlers, settings, emitted)
         _print(found.service, needed, settings, as_json=as_json)
+        if not emitted:
+            note(
+                "glam-worker: a handler that calls event.publish() needs more than this: name each "
+                "of its subjects with --publishes"
+            )
 
 
 def _subjects(given: list[str]) -> list[str]:

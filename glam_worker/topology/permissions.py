@@ -224,7 +224,8 @@ class _Needs:
     # --- who publishes ---
 
     def publisher(self) -> Iterator[Grant]:
-        """Publishes what the handlers work."""
+        """Publishes what the handlers work, and may ask first whether a stream takes it."""
+        yield self._api("STREAM.NAMES", "whether a stream takes it, which `publish` asks first")
         for place in self._places:
             yield Grant(place.handler.subject, f"events of handler {place.handler.name}")
 

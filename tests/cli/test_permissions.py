@@ -42,9 +42,14 @@ def test_a_shared_inbox_prefix_is_warned_about(printed: Ended, project: Path) ->
     assert "_INBOX.>" in printed.err
     assert "GLAM_NATS_INBOX_PREFIX" in printed.err
     env = {"GLAM_NATS_INBOX_PREFIX": "_INBOX_shop"}
-    own = glam("permissions", "shop.handlers", cwd=project, env=env)
+    own = glam("permissions", "shop.handlers", "--publishes", "evt.>", cwd=project, env=env)
     assert own.err == ""
     assert '"_INBOX_shop.>"' in own.out
+
+
+def test_what_handlers_publish_cannot_be_known_and_is_asked_for(printed: Ended) -> None:
+    """The right that is forgotten shows first when an event has used an attempt for want of it."""
+    assert "--publishes" in printed.err
 
 
 def test_json_has_each_user_with_subjects_and_reasons(project: Path) -> None:
