@@ -123,7 +123,7 @@ def _failed(error: GlamBaseError) -> dict[str, Any]:
 
 
 def _problem(problem: GlamBaseError) -> dict[str, Any]:
-    from glam_worker.observe.traces import users_traceback  # noqa: PLC0415
+    from glam_worker.traces import users_traceback  # noqa: PLC0415
 
     cause = problem.__cause__
     return {

@@ -65,7 +65,7 @@ def each_of(error: GlamBaseError) -> tuple[GlamBaseError, ...]:
 
 def _say(problem: GlamBaseError) -> None:
     from glam_worker.errors import ModuleRaisedError  # noqa: PLC0415
-    from glam_worker.observe.traces import users_traceback  # noqa: PLC0415
+    from glam_worker.traces import users_traceback  # noqa: PLC0415
 
     if isinstance(problem, ModuleRaisedError) and problem.__cause__ is not None:
         sys.stderr.write(users_traceback(problem.__cause__))

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import ClassVar, Literal, TypeAlias
 
 from glam_shared.logging import JsonLineFormatter
-from glam_worker.observe.traces import users_traceback
 from glam_worker.runtime.run import CURRENT, Run
+from glam_worker.traces import users_traceback
 
 ExcInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

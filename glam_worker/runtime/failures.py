@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 
 from glam_shared.messaging.headers import one_line
 from glam_shared.messaging.model_errors import error_text
+from glam_worker.traces import users_traceback
 
 MESSAGE_BYTES = 1024
 TRACE_BYTES = 8192
@@ -49,6 +49,6 @@ def trace_of(cause: BaseException) -> str:
     if isinstance(cause, Recalled):
         return cause.trace
     try:
-        return "".join(traceback.format_exception(cause))
+        return users_traceback(cause)
     except Exception:  # noqa: BLE001 - a user's __str__ may raise anything
         return type(cause).__name__

@@ -61,6 +61,7 @@ async def test_an_event_that_keeps_failing_is_exhausted(worker: WorkerFactory) -
     assert (about.event_id, about.correlation_id) == (event_id, "corr_1")
     assert (about.stream, about.sequence) == last.stored
     assert "raise found" in about.traceback
+    assert "glam_worker/" not in about.traceback  # the way from the worker to the handler
 
 
 async def test_a_failure_that_passes_costs_its_attempts_only(worker: WorkerFactory) -> None:
