@@ -16,6 +16,7 @@ from glam_shared.messaging.server_address import redact
 from glam_shared.wording import counted
 from glam_worker.blocked import end_blocked
 from glam_worker.declare.registry import Registry
+from glam_worker.errors import LifespanError
 from glam_worker.garbage import collect_less_often
 from glam_worker.gauges import Gauges
 from glam_worker.observe.endpoint import Endpoint, Probes
@@ -103,7 +104,7 @@ class _Process:
         asyncio.get_running_loop().call_later(_SILENCE, self._say_that_it_waits, starting)
         if not await self._unless(self._told, starting):
             return 0
-        starting.result()
+        self._started(starting)
         collect_less_often()
         if self._serve is not None:
             self._serve(self._probes())
@@ -121,6 +122,15 @@ class _Process:
         stopping.result()
         _log.info("stopped")
         return 0
+
+    def _started(self, starting: asyncio.Future[None]) -> None:
+        """Raises what kept it from starting; LifespanError for what a user's lifespan raised."""
+        try:
+            starting.result()
+        except Exception as error:
+            if self._worker.entering is None:
+                raise
+            raise LifespanError(self._worker.entering.where, error) from error
 
     def _say_that_it_waits(self, starting: asyncio.Future[None]) -> None:
         if not starting.done() and not self._worker.client.is_connected():

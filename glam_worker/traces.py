@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 
-_ON_THE_WAY = ("glam_worker", "importlib", "asyncio", "concurrent")
+_ON_THE_WAY = ("glam_worker", "importlib", "asyncio", "concurrent", "contextlib")
 
 
 def users_traceback(error: BaseException) -> str:

@@ -92,6 +92,8 @@ class Worker:
         self._isolation = Isolation(self.client.server_time)
         self.started_at: float | None = None
         self._lifespans = AsyncExitStack()
+        self.entering: Lifespan | None = None
+        """The lifespan that is being entered, or that raised when it was."""
         self._budget = budget_of(self.settings.max_in_flight, len(self.registry.handlers))
 
     # --- start ---
@@ -165,10 +167,14 @@ class Worker:
     async def _enter_lifespans(self) -> dict[Lifespan | None, Any]:
         needed = dict.fromkeys(map(self.registry.lifespan_of, self.registry.handlers))
         return {
-            lifespan: await self._lifespans.enter_async_context(lifespan.enter())
-            for lifespan in needed
-            if lifespan is not None
+            lifespan: await self._entered(lifespan) for lifespan in needed if lifespan is not None
         }
+
+    async def _entered(self, lifespan: Lifespan) -> Any:
+        self.entering = lifespan
+        state = await self._lifespans.enter_async_context(lifespan.enter())
+        self.entering = None
+        return state
 
     def _watch_levels(self) -> None:
         specs = [consumer.spec for consumer in self.ensured.consumers]

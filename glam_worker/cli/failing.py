@@ -24,7 +24,7 @@ PENDING = 3
 def explained() -> Iterator[None]:
     """Turn our own errors into their message: 2 for wrong usage, 1 for what failed at run time.
 
-    What is raised inside of a user's module keeps its traceback, and is wrong usage too.
+    What is raised inside of a user's module keeps its traceback.
     """
     from glam_shared.errors import GlamBaseError  # noqa: PLC0415 - --help needs no errors
 
@@ -64,10 +64,11 @@ def each_of(error: GlamBaseError) -> tuple[GlamBaseError, ...]:
 
 
 def _say(problem: GlamBaseError) -> None:
-    from glam_worker.errors import ModuleRaisedError  # noqa: PLC0415
+    from glam_worker.errors import LifespanError, ModuleRaisedError  # noqa: PLC0415
     from glam_worker.traces import users_traceback  # noqa: PLC0415
 
-    if isinstance(problem, ModuleRaisedError) and problem.__cause__ is not None:
+    raised = isinstance(problem, ModuleRaisedError | LifespanError)
+    if raised and problem.__cause__ is not None:
         sys.stderr.write(users_traceback(problem.__cause__))
     for line in str(problem).splitlines():
         typer.echo(f"glam-worker: {line}", err=True)

@@ -16,6 +16,15 @@ from tests.dev.waiting import gone, until
 
 QUIET = ("--http-port", "0", "--log-format", "text")
 
+LIFESPAN = """
+from glam_worker import lifespan
+
+@lifespan
+async def database():
+    raise ConnectionError("no database")
+    yield
+"""
+
 WITHOUT_EXTRA = """
 import sys
 from glam_worker.dev import binary
@@ -86,6 +95,19 @@ def test_files_that_are_not_there_are_told_at_start(project: Path, processes: st
     assert "cannot be read: No such file" in credentials
     assert f"GLAM_NATS_TLS_CA is '{project}', which cannot be read: Is a directory" in ca
     assert "GLAM_NATS_NKEY_SEED in .env is neither an nkey seed nor the path of a file" in seed
+
+
+def test_a_lifespan_that_fails_is_told_as_the_users_own_error(project: Path) -> None:
+    """Where it is, what it raised, and a traceback of the user's lines; exit code 1."""
+    handlers = project / "shop" / "handlers.py"
+    handlers.write_text(HANDLERS + LIFESPAN)
+    ended = glam("run", "shop.handlers", "--embedded", *QUIET, cwd=project)
+    assert ended.code == 1
+    assert 'raise ConnectionError("no database")' in ended.err
+    assert "glam_worker/" not in ended.err
+    last = ended.err.splitlines()[-1]
+    assert last.startswith("glam-worker: shop/handlers.py:")
+    assert "the lifespan raised ConnectionError before it yielded: no database" in last
 
 
 def test_what_check_warns_about_is_in_the_log(project: Path) -> None:
