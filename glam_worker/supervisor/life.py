@@ -174,5 +174,6 @@ class Supervisor:
         settings = self._settings
         if not settings.http_port:
             return contextlib.nullcontext()
-        probes = self._answers.probes()
-        return contextlib.closing(Endpoint(settings.http_host, settings.http_port, probes))
+        endpoint = Endpoint(settings.http_host, settings.http_port, self._answers.probes())
+        _log.info("metrics and probes at http://%s:%d", settings.http_host, endpoint.port)
+        return contextlib.closing(endpoint)
