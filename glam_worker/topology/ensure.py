@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from glam_shared.messaging.broker_errors import ApiError, BrokerError
+from glam_shared.messaging.broker_errors import ApiError, BrokerError, PermissionDenied
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.errors import TopologyError
@@ -145,6 +145,8 @@ class _Ensuring:
     async def _created(self, spec: StreamSpec) -> bool:
         try:
             return await self._admin.create_stream(spec.config)
+        except PermissionDenied as error:
+            raise TopologyError(reasons.may_not_create(f"stream {spec.name}", error)) from error
         except ApiError as error:
             raise TopologyError(reasons.cannot_create(spec, error)) from error
 
@@ -255,7 +257,12 @@ class _Ensuring:
         return None
 
     async def _new(self, spec: ConsumerSpec) -> dict[str, Any]:
-        info = await self._admin.create_consumer(spec.stream, spec.config)
+        try:
+            info = await self._admin.create_consumer(spec.stream, spec.config)
+        except PermissionDenied as error:
+            raise TopologyError(
+                reasons.may_not_create(f"consumer {spec.durable}", error)
+            ) from error
         if info is not None:
             self._result.created.append(f"consumer {spec.durable}")
             return info

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from glam_shared.messaging.broker_errors import ApiError, BrokerError
+from glam_shared.messaging.broker_errors import ApiError, BrokerError, PermissionDenied
 from glam_worker.declare.handler import Handler
 from glam_worker.topology.records import DurableRecord
 from glam_worker.topology.specs import NS, STATE, ConsumerSpec, StreamSpec
@@ -103,6 +103,14 @@ def cannot_create(spec: StreamSpec, error: ApiError) -> str:
         held = ", ".join(spec.config["subjects"])
         advice = f"another stream holds part of {held}; name that stream with stream= or settings"
     return f"stream {spec.name} cannot be created: {error.description}; {advice}"
+
+
+def may_not_create(thing: str, error: PermissionDenied) -> str:
+    """It is missing, and this user has no right to make it."""
+    return (
+        f"{thing} is missing, and this user may not create it: let one who may run `glam-worker "
+        f"apply MODULE...` first. ({error})"
+    )
 
 
 def no_stream(handler: Handler, spec: StreamSpec) -> str:

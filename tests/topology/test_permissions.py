@@ -12,11 +12,11 @@ import pytest
 from pydantic import BaseModel
 
 from glam_shared.messaging import EventPublisher
-from glam_shared.messaging.broker_errors import PermissionDenied
 from glam_worker import EventContext, Reject, Retry, RetryPolicy, Worker
 from glam_worker.declare.filters import covers
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
+from glam_worker.errors import TopologyError
 from glam_worker.jetstream.admin import JetStreamAdmin
 from glam_worker.jetstream.state import JetStreamState
 from glam_worker.settings import Settings
@@ -238,9 +238,9 @@ async def test_everything_else_is_denied(server: Permitted, role: str) -> None:
 
 @PLAIN
 async def test_a_start_that_would_have_to_create_says_what_is_denied(server: Permitted) -> None:
-    """Without the deploy's step before it, the worker ends and names the request."""
+    """Without the deploy's step before it, the worker ends, names that step and the request."""
     worker = Worker(Shop().registry, server.settings("worker"))
-    with pytest.raises(PermissionDenied, match=r"STREAM\.CREATE\.GLAM_EVENTS"):
+    with pytest.raises(TopologyError, match=r"apply MODULE.*STREAM\.CREATE\.GLAM_EVENTS"):
         await worker.start()
 
 
