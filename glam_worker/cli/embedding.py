@@ -32,6 +32,8 @@ def own_server(settings: Settings) -> Iterator[Settings]:
         settings.check_files()
         yield settings
         return
+    if "nats_servers" in settings.model_fields_set:
+        note("glam-worker: warning: GLAM_NATS_SERVERS has no effect: the embedded server is used")
     with embedded_server() as server:
         done = threading.Event()
         threading.Thread(target=_stop_with, args=(server, done), daemon=True).start()
