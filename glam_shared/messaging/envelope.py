@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Annotated, Any, Generic, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypeVar
 
 from glam_shared.correlation import get_correlation_context, new_correlation_id
+from glam_shared.messaging.not_empty import NotEmpty
 from glam_shared.messaging.plain_json import proves_strict
 from glam_shared.messaging.strict_json import check_json, read_exactly
 from glam_shared.messaging.timestamps import UtcDatetime
@@ -23,29 +23,6 @@ T = TypeVar("T", default=dict[str, Any])
 P = TypeVar("P")
 
 Text = Annotated[str, Field(min_length=1)]
-
-
-class _NotEmpty:
-    """Existing readers refuse an envelope whose data is `{}`, so it is neither written nor read.
-
-    A model with a required field refuses `{}` by itself; only others cost a call into Python.
-    """
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        if schema["type"] == "dict":
-            return {**schema, "min_length": 1}
-        fields = getattr(source, "model_fields", {})
-        if any(field.is_required() for field in fields.values()):
-            return schema
-        return core_schema.no_info_before_validator_function(_refuse_empty, schema)
-
-
-def _refuse_empty(data: Any) -> Any:
-    if data == {} or (isinstance(data, BaseModel) and not data.model_dump()):
-        raise ValueError("data is empty; every reader of the platform refuses such an envelope")
-    return data
 
 
 class EventEnvelope(BaseModel, Generic[T]):
@@ -68,7 +45,7 @@ class EventEnvelope(BaseModel, Generic[T]):
     source_service: Text
     timestamp: UtcDatetime
     """When it happened; without a zone it is taken to be UTC."""
-    data: Annotated[T, _NotEmpty]
+    data: Annotated[T, NotEmpty]
     metadata: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any
 
 import jiter
 
-__all__ = ["InvalidJsonError", "check_json", "read_exactly"]
+__all__ = ["InvalidJsonError", "check_json", "may_lose_digits", "read_exactly"]
 
 # A float may lose digits of a number of 16 characters, and may not reach one with an exponent of
 # three digits. Looking for either in the message's shape (every digit a 0, every end of a number a
@@ -52,11 +52,15 @@ def read_exactly(data: bytes) -> Any | None:
         raise InvalidJsonError(_reason(data, str(error))) from None
     if _ESCAPE in data and _NUL.search(data):
         raise InvalidJsonError("NUL in text")
-    shape = data.translate(_SHAPE)
-    large = _EXPONENT in shape and _LARGE.search(shape)
-    if large or _LONG in shape or isinstance(value, float):
+    if may_lose_digits(data) or isinstance(value, float):
         return _exact(data)
     return None
+
+
+def may_lose_digits(data: bytes) -> bool:
+    """Whether there may be a number in *data* that a float does not hold exactly, or cannot."""
+    shape = data.translate(_SHAPE)
+    return _LONG in shape or (_EXPONENT in shape and _LARGE.search(shape) is not None)
 
 
 def _exact(data: bytes) -> Any | None:
