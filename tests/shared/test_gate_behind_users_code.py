@@ -1,4 +1,4 @@
-"""Where a model of the user's has code of its own, the shortcut is none, and reading still works."""
+"""Where a model of the user's has code of its own, there is no shortcut, and reading works."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class MomentAfter(BaseModel):
 
 class OneKey(BaseModel):
     a: int = Field(validation_alias="x")
-    b: int = Field(validation_alias="x")
+    b: int = Field(validation_alias="x")  # type: ignore[no-redef]
 
 
 class NoneForNaN(BaseModel):
