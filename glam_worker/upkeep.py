@@ -19,7 +19,8 @@ from glam_worker.observe.topology_log import Told
 from glam_worker.topology.drift import retry_stream_problems
 from glam_worker.topology.ensured import Ensured
 from glam_worker.topology.records import DurableRecord, Kept, declared_record, handler_key
-from glam_worker.topology.specs import STATE, ConsumerSpec
+from glam_worker.topology.remembered import lanes_of
+from glam_worker.topology.specs import STATE, ConsumerSpec, lane_consumer
 from glam_worker.topology.standing import Standing, standing_of
 
 _log = logging.getLogger("glam_worker.topology")
@@ -121,13 +122,22 @@ class Upkeep:
         kept = await self._state.read(map(_key, self._specs))
         few = asyncio.Semaphore(_AT_A_TIME)
 
-        async def standing(spec: ConsumerSpec) -> Standing:
+        async def standing(declared: ConsumerSpec) -> Standing:
+            spec = self._with_former(declared, _recorded(kept, declared))
             stream = streams[spec.stream]
             async with few:
                 info = await self._admin.consumer(spec.stream, spec.durable) if stream else None
             return standing_of(spec, stream, info, _recorded(kept, spec))
 
         return list(await asyncio.gather(*map(standing, self._specs)))
+
+    def _with_former(self, spec: ConsumerSpec, record: DurableRecord | None) -> ConsumerSpec:
+        """A lane with the handlers whose retries it took over meanwhile."""
+        handlers = [work.handler for work in self._works.values()]
+        former = lanes_of(record, spec.handler.service, handlers)
+        if spec.way == "main" or not former:
+            return spec
+        return lane_consumer(spec.handler, self._assembly.settings, former)
 
     # --- what follows ---
 

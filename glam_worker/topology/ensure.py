@@ -57,7 +57,7 @@ class _Ensuring:
         self._before = Remembered()
         self._streams: dict[str, dict[str, Any]] = {}
         self._ours: list[dict[str, Any]] = []
-        self._renamed: set[tuple[str, str]] = set()
+        self._renamed: dict[tuple[str, str], str] = {}
         self._few = asyncio.Semaphore(_AT_A_TIME)
 
     async def run(self, registry: Registry) -> Ensured:
@@ -78,7 +78,6 @@ class _Ensuring:
                 handler, self._settings, self._before.lanes(handler, registry.handlers)
             )
             for handler in registry.handlers
-            if (handler.service, handler.name) not in self._renamed
         ]
         found += await asyncio.gather(*map(self._lane, lanes))
         self._result.consumers = [consumer for consumer in found if consumer is not None]
@@ -218,7 +217,7 @@ class _Ensuring:
             return reasons.state_unreadable(spec, self._before.unreadable)
         record = self._before.durables.get((spec.handler.service, spec.handler.name))
         if record is None and (old := await self._former(spec.handler, spec.stream)):
-            self._renamed.add((spec.handler.service, spec.handler.name))
+            self._renamed[spec.handler.service, spec.handler.name] = old
             return reasons.renamed(spec, old)
         stream = await self._known(spec.stream)
         return reasons.why_not_created(spec, record, nanoseconds(stream["created"]))
@@ -237,7 +236,13 @@ class _Ensuring:
         return None
 
     async def _lane(self, spec: ConsumerSpec) -> EnsuredConsumer | None:
-        """A lane is created whenever it is missing: what is due waits in the stream for it."""
+        """A lane is created whenever it is missing: what is due waits in the stream for it.
+
+        That of a renamed handler is not: it would keep another from taking the retries over.
+        """
+        if (old := self._renamed.get((spec.handler.service, spec.handler.name))) is not None:
+            self._refuse(spec, reasons.lane_of_renamed(spec, old))
+            return None
         async with self._few:
             return await self._lane_of(spec)
 

@@ -123,6 +123,11 @@ def no_stream(handler: Handler, spec: StreamSpec) -> str:
     )
 
 
+def lane_of_renamed(spec: ConsumerSpec, old: str) -> str:
+    """The lane of a handler that takes over what another one had parked."""
+    return f"consumer {spec.durable} is pulled as soon as it takes over the retries of {old}"
+
+
 def _decide(spec: ConsumerSpec, places: str) -> str:
     return (
         "it is not created by itself, because that would replay or skip events: "

@@ -56,14 +56,19 @@ class Remembered:
     def lanes(self, handler: Handler, declared: Iterable[Handler]) -> list[str]:
         """Handlers that are gone, and whose parked retries come to this one's lane."""
         record = self.durables.get((handler.service, handler.name))
-        if record is None or not record.lanes:
-            return []
-        names = {other.name for other in declared if other.service == handler.service}
-        return [name for name in record.lanes if name not in names]
+        return lanes_of(record, handler.service, declared)
 
     def had_stream(self, name: str) -> bool:
         """Whether a stream of this name was there before."""
         return name in self.streams or any(one.stream == name for one in self.durables.values())
+
+
+def lanes_of(record: DurableRecord | None, service: str, declared: Iterable[Handler]) -> list[str]:
+    """The handlers that are gone, whose parked retries come to the lane of the recorded one."""
+    if record is None or not record.lanes:
+        return []
+    names = {other.name for other in declared if other.service == service}
+    return [name for name in record.lanes if name not in names]
 
 
 async def record_durable(

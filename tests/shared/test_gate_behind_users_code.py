@@ -96,9 +96,9 @@ class MomentAfter(BaseModel):
     at: Annotated[UtcDatetime, AfterValidator(lambda at: at.replace(tzinfo=None))]
 
 
-class OneKey(BaseModel):
+class OneKey(BaseModel):  # type: ignore[no-redef]
     a: int = Field(validation_alias="x")
-    b: int = Field(validation_alias="x")  # type: ignore[no-redef]
+    b: int = Field(validation_alias="x")
 
 
 class NoneForNaN(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -191,9 +192,10 @@ async def test_a_renamed_handler_goes_on_where_it_was(worker: WorkerFactory, by:
     choices = Choices() if by == "declaration" else Choices(moves={"ship": "send"})
     if by == "declaration":
         async with worker(new.registry, service="shop") as bench:
-            (refused,) = bench.worker.ensured.refused
-            assert "was called ship before" in refused.reason
-            assert "glam-worker apply" in refused.reason
+            main, lane = bench.worker.ensured.refused
+            assert "was called ship before" in main.reason
+            assert "glam-worker apply" in main.reason
+            assert "shop-send-lane is pulled as soon as" in lane.reason
     async with connection(worker.url) as client:
         await apply(client, new.registry, choices)
         assert not (await plan(client, new.registry)).pending
@@ -209,6 +211,30 @@ async def test_a_renamed_handler_goes_on_where_it_was(worker: WorkerFactory, by:
     assert old.seen == {1: 1}
     assert new.seen == {2: 1, 3: 1, 4: 1}
     assert all("shop-ship" not in one and "shop-ship-lane" not in one for one in names)
+
+
+@pytest.mark.parametrize("by", ["declaration", "option"])
+async def test_a_running_worker_works_what_its_handler_takes_over(
+    worker: WorkerFactory, by: str
+) -> None:
+    """The retries of the old name, too: its lane is pulled without a restart."""
+    old = Shop("ship")
+    old.parks = {1}
+    async with worker(old.registry, service="shop", retry_delays=1.0) as bench:
+        await bench.settled(await bench.publish(SUBJECT, Order(number=1)))
+    await publish(worker, 2)
+
+    new = Shop("send", previously="ship" if by == "declaration" else ())
+    choices = Choices() if by == "declaration" else Choices(moves={"ship": "send"})
+    async with worker(new.registry, service="shop") as bench:
+        async with connection(worker.url) as client:
+            await apply(client, new.registry, choices)
+        async with asyncio.timeout(20):
+            while not {1, 2} <= new.seen.keys() or bench.worker.not_ready():
+                assert bench.worker.upkeep is not None
+                await bench.worker.upkeep.look()
+
+    assert new.seen[1] == 1
 
 
 async def test_retries_follow_through_several_names(worker: WorkerFactory) -> None:
