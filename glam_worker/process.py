@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from prometheus_client import generate_latest
 
@@ -27,6 +27,7 @@ from glam_worker.worker import Worker
 
 _log = logging.getLogger("glam_worker")
 
+_FAILED = 1
 _SILENCE = 3.0
 """Seconds after which it is said that no server answers."""
 
@@ -53,7 +54,10 @@ def work_until_stopped(
     worker = Worker(registry, settings, service=service)
     worker.watch.hung = end_blocked
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(_Process(worker, serve).run())
+        try:
+            code = runner.run(_Process(worker, serve).run())
+        except (SystemExit, KeyboardInterrupt) as raised:
+            _end(raised)
         _leave_what_runs(worker, code)
     return code
 
@@ -64,6 +68,21 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.Loop
+
+
+def _end(raised: BaseException) -> NoReturn:
+    """End the process where a task that a handler began has ended the event loop.
+
+    Nobody settles anything any more, so nothing is waited for: what runs is left to its lease.
+    """
+    _log.critical(
+        "a task raised %s, which ends the event loop, and the process with it",
+        type(raised).__name__,
+        exc_info=raised,
+    )
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(_FAILED)
 
 
 def _leave_what_runs(worker: Worker, code: int) -> None:

@@ -131,6 +131,20 @@ def write(client: Client, commands: bytes) -> None:
         queue.put_nowait(asyncio.get_running_loop().create_future())
 
 
+def write_at_once(client: Client, commands: bytes) -> None:
+    """Write protocol commands behind what is queued, without waiting for the flusher's turn.
+
+    While a handler blocks the event loop again and again, that turn is late by as many blocks as
+    there are tasks on the way. Otherwise as `write`, which a websocket, and a connection that is
+    going down, fall back to.
+    """
+    write(client, commands)
+    writer = getattr(client._transport, "_io_writer", None)
+    if writer is not None and not writer.transport.is_closing():
+        writer.writelines(client._pending)
+        drop_unsent(client)
+
+
 async def written(client: Client, timeout: float) -> bool:
     """Whether the kernel took all that was queued before, within *timeout* seconds."""
     if client._flush_queue is None:

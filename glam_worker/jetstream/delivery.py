@@ -37,6 +37,13 @@ class Tells(Protocol):
     def live(self) -> bool:
         """Whether the connection is up and the consumer was verified on it."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether leases are kept: while live, and while it is verified after a stand-still.
+
+        The keeper looks at the consumer itself.
+        """
+
     async def wait_live(self) -> bool:
         """True as soon as live; False when the consumer is gone for good."""
 
@@ -190,7 +197,7 @@ class JetStreamDelivery:
         sees that the delivery is settled, or the nak sees ``kept`` and goes the keeper's way.
         """
         self.kept = True
-        if self._settled or not self._source.live:
+        if self._settled or not self._source.keeps:
             return None
         return self._reply, IN_PROGRESS
 

@@ -32,10 +32,15 @@ class Inbox:
         self._epoch = 0
         self._subscription: Subscription | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent to it on this connection arrives."""
+        return self._epoch == self._client.epoch
+
     async def open(self) -> None:
         """Have an inbox on this connection. Raises NatsError."""
         epoch, client = self._client.epoch, self._client.client
-        if self._epoch == epoch:
+        if self.is_open:
             return
         old, self._subscription = self._subscription, None
         if old is not None:

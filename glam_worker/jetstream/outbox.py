@@ -34,8 +34,8 @@ class Keeper(Protocol):
 class Outbox:
     """Collects publishes and writes them together.
 
-    What comes after a pause is written at the end of this turn of the event loop, as is every
-    pull request; acks that follow closely wait for a millisecond's worth of others.
+    What comes after a pause is written at once, as is every pull request; acks that follow
+    closely wait for a millisecond's worth of others.
 
     What was collected for a connection that is gone is forgotten: the server delivers again, and
     a settlement that arrived later could complete another event of the same sequence.
@@ -126,11 +126,10 @@ class Outbox:
 
     def _plan(self) -> None:
         self._epoch = self._client.epoch
-        loop = asyncio.get_running_loop()
         if time.monotonic() - self._written > _GAP:
-            self._planned = loop.call_soon(self.flush)
+            self.flush()  # the next turn may be far away: a handler may block the event loop
         else:
-            self._planned = loop.call_later(_GAP, self.flush)
+            self._planned = asyncio.get_running_loop().call_later(_GAP, self.flush)
 
     def flush(self) -> None:
         """Write what was collected, now."""
@@ -144,7 +143,7 @@ class Outbox:
             self._acked = []
         if commands and self._client.is_connected() and self._epoch == self._client.epoch:
             self._written = time.monotonic()
-            client_internals.write(self._client.client, "".join(commands).encode())
+            client_internals.write_at_once(self._client.client, "".join(commands).encode())
 
     def _remember(self, acked: list[str]) -> None:
         self._remembered.append(acked)

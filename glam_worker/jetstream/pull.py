@@ -53,7 +53,7 @@ class PullSource:
         self.stream = consumer.stream
         self.created = consumer.stream_created
         self.ack_wait = consumer.ack_wait
-        self.live = False
+        self.live = self.keeps = False
         self.state = PullState.CONNECTING
         self.reason: str | None = None
         """Why it does not pull; None while it does."""
@@ -224,7 +224,7 @@ class PullSource:
         self._stale_from = time.monotonic() + self.ack_wait / 2
         self._inbox.cut()
         if self.live:
-            self._resume("the event loop stood still")
+            self._resume("the event loop stood still", keeps=True)
 
     def _acks_are_denied(self, why: str) -> None:
         """Take nothing that would be handled again and again; acks are kept for later."""
@@ -244,9 +244,9 @@ class PullSource:
             self._drop()
             self._set(PullState.CONNECTING, self._client.problem or "not connected")
 
-    def _pause(self, why: str) -> None:
+    def _pause(self, why: str, *, keeps: bool = False) -> None:
         """Nothing is told or asked until the consumer was looked at again."""
-        self.live = False
+        self.live, self.keeps = False, keeps
         self._requests.clear()
         self._credits.returned(self.way)
         if self._resuming is not None:
@@ -255,8 +255,8 @@ class PullSource:
         if self.state is PullState.PULLING:
             self._set(PullState.VERIFYING, why)
 
-    def _resume(self, why: str, delay: float = 0.0) -> None:
-        self._pause(why)
+    def _resume(self, why: str, delay: float = 0.0, *, keeps: bool = False) -> None:
+        self._pause(why, keeps=keeps)
         self._resuming = asyncio.create_task(self._resumed(delay))
 
     async def _resumed(self, delay: float) -> None:
@@ -289,8 +289,10 @@ class PullSource:
         except NatsError as error:
             self._set(PullState.SILENT, f"cannot subscribe to {self._inbox.name}: {error}")
             return False
+        if not (self._quiet or self._inbox.is_open):
+            return False  # the loop stood still meanwhile
         self._heard = time.monotonic()
-        self.live = True
+        self.live = self.keeps = True
         state = PullState.PULLING if self._silent is None else PullState.SILENT
         self._set(state, self._silent)
         self._became_live.set()

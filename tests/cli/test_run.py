@@ -25,6 +25,19 @@ async def database():
     yield
 """
 
+EXITS = """
+import asyncio
+import sys
+
+async def leave() -> None:
+    sys.exit(3)
+
+@on("evt.order.lost.v1", Order, ack_wait=1.0)
+async def lose(order: Order) -> None:
+    asyncio.create_task(leave())
+    await asyncio.sleep(30)
+"""
+
 WITHOUT_EXTRA = """
 import sys
 from glam_worker.dev import binary
@@ -108,6 +121,17 @@ def test_a_lifespan_that_fails_is_told_as_the_users_own_error(project: Path) -> 
     last = ended.err.splitlines()[-1]
     assert last.startswith("glam-worker: shop/handlers.py:")
     assert "the lifespan raised ConnectionError before it yielded: no database" in last
+
+
+def test_a_task_that_ends_the_event_loop_ends_the_process(project: Path) -> None:
+    """``sys.exit`` in a task of a handler's: no process stays that works nothing; exit code 1."""
+    (project / "shop" / "handlers.py").write_text(HANDLERS + EXITS)
+    with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
+        worker.says("working 3 handlers")
+        publish = ("publish", "evt.order.lost.v1", "--data", '{"id": "o1"}', "--servers")
+        assert glam(*publish, worker.server, cwd=project).code == 0
+        worker.says("a task raised SystemExit, which ends the event loop, and the process with it")
+        assert worker.process.wait(10) == 1
 
 
 def test_what_check_warns_about_is_in_the_log(project: Path) -> None:

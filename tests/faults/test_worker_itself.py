@@ -129,3 +129,24 @@ async def test_credentials_that_are_revoked_and_given_back(rig: Rig) -> None:
     assert "worker:w" not in reason
     assert time.monotonic() - back < 30
     assert rig.journal.started() == {1: 1, 2: 1}
+
+
+async def test_runs_that_block_the_loop_one_after_the_other_run_once(rig: Rig) -> None:
+    """Each blocks for most of ack_wait; leases are kept while the loop is made sure of, in between.
+
+    Two workers: what one of them loses, the other runs again.
+    """
+    await rig.server()
+    await rig.prepare()
+    for _ in range(2):
+        await rig.ready_worker(FAULTS_ACK_WAIT=1)
+    async with asyncio.timeout(120):
+        for batch in range(8):
+            jobs = [Job(id=6 * batch + each, do="block", seconds=0.7) for each in range(6)]
+            await rig.publish(jobs)
+            while rig.journal.ended().total() < 6 * batch + 3:  # some are in hand when others come
+                await asyncio.sleep(0.02)
+    await rig.settled()
+
+    assert set(rig.journal.ended().values()) == {1}
+    assert set(rig.journal.started().values()) == {1}
