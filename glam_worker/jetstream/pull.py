@@ -170,6 +170,8 @@ class PullSource:
             self._set(PullState.PULLING, None)
         if reply.startswith(_ACK):
             delivery = JetStreamDelivery(self, subject, reply, body, block, now)
+            # It may have come when the loop last turned, and have waited in the socket since.
+            delivery.renewed = self._stale_from - self.ack_wait / 2
             self._credit.backlog = delivery.backlog
             self._offer(delivery)
             if not self._scheduled:
