@@ -195,10 +195,11 @@ class _Fields:
         return True
 
     def _plain(self, field: FieldInfo, kinds: tuple[Any, ...], get: Callable[[Any], Any]) -> None:
-        self.numbers = self.numbers or not all(_is_text(kind) or kind is _NONE for kind in kinds)
+        only_text = all(_is_text(kind) or kind is _NONE for kind in kinds)
+        self.numbers = self.numbers or not only_text
         if all(map(_is_text, kinds)) and field.is_required():
             self.texts += 1
-        elif all(_is_text(kind) or kind is _NONE for kind in kinds) and field.default is None:
+        elif only_text and field.default is None:
             self.texts_or_none.append(get)
         elif not all(kind in _NUMBERS or kind is _NONE for kind in kinds):
             self.texts_are_known = False
@@ -267,14 +268,14 @@ def _takes_what_it_reads(model: type[BaseModel]) -> bool:
         *(decorators.root_validators, decorators.model_validators),
     )
     keys = [field.validation_alias or name for name, field in model.model_fields.items()]
-    own = BaseModel.__get_pydantic_core_schema__.__func__  # type: ignore[attr-defined]
+    schema, of_pydantic = model.__get_pydantic_core_schema__, BaseModel.__get_pydantic_core_schema__
     return (
         not any(validators)
         and all(isinstance(key, str) for key in keys)
         and len(set(keys)) == len(keys)
         and not model.__pydantic_custom_init__
         and not model.__pydantic_post_init__
-        and model.__get_pydantic_core_schema__.__func__ is own  # type: ignore[attr-defined]
+        and getattr(schema, "__func__", schema) is getattr(of_pydantic, "__func__", None)
         and not issubclass(model, RootModel)
         and model.model_config.get("extra") != "allow"
         and not model.model_config.get("coerce_numbers_to_str")

@@ -79,6 +79,14 @@ class OwnSchema(BaseModel):
         )
 
 
+class StaticSchema(BaseModel):
+    a: int
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler(source)
+
+
 class Shorthand(BaseModel):
     inner: Annotated[Inner, BeforeValidator(lambda v: {"x": v} if isinstance(v, int) else v)]
 
@@ -141,6 +149,7 @@ class Omits(BaseModel):
         (OwnInit, '{"a":1,"a":2}'),
         (OwnInit, '{"a":1,"a":2,"a":3}'),
         (OwnSchema, '{"a":1,"a":2}'),
+        (StaticSchema, '{"a":1,"a":2}'),
         (Shorthand, '{"inner":5,"inner":6}'),
         (ShorthandBelow, '{"inner":5,"inner":6}'),
         (MomentAfter, '{"at":1700000000,"at":1700000001}'),
