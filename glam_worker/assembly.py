@@ -58,10 +58,11 @@ class HandlerWork:
     @property
     def stray(self) -> str:
         """That it was given what it did not declare; empty where it was not."""
-        if self.pipeline.stray is None:
+        subject = self.pipeline.strays.subject
+        if subject is None:
             return ""
         return (
-            f"handler {self.handler.name} was given an event of {self.pipeline.stray}, which its "
+            f"handler {self.handler.name} was given an event of {subject}, which its "
             f"subject {self.handler.subject} does not match: its durable was changed; see "
             "`glam-worker plan`"
         )

@@ -17,16 +17,18 @@ from glam_worker.jetstream.pull_state import PullState
 from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.topology_log import Told
 from glam_worker.topology.drift import retry_stream_problems
-from glam_worker.topology.ensured import Ensured
+from glam_worker.topology.ensured import Ensured, EnsuredConsumer
 from glam_worker.topology.records import DurableRecord, Kept, declared_record, handler_key
 from glam_worker.topology.remembered import lanes_of
 from glam_worker.topology.specs import STATE, ConsumerSpec, lane_consumer
-from glam_worker.topology.standing import Standing, standing_of
+from glam_worker.topology.standing import Standing, followed, standing_of
 
 _log = logging.getLogger("glam_worker.topology")
 
 PERIOD = 30.0
 """Seconds between two looks at the server, more or less: workers do not look all at once."""
+SOON = 10.0
+"""The same while there is trouble, so that what was done about it takes effect."""
 _AT_A_TIME = 32
 """Durables that are asked for at a time."""
 _TELLING = 1.0
@@ -87,16 +89,20 @@ class Upkeep:
                     await self._record(await self._standings())
 
     async def _run(self) -> None:
-        looked, pause = time.monotonic(), _pause()
+        looked, pause = time.monotonic(), self._pause()
         while True:
             await asyncio.sleep(_TELLING)
             if not self._assembly.client.is_connected():
                 continue
-            if time.monotonic() - looked > pause:
+            if time.monotonic() - looked > pause or self._strays():
                 await self.look()
-                looked, pause = time.monotonic(), _pause()
+                looked, pause = time.monotonic(), self._pause()
             self._troubles.tell(self._reasons())
             self._said.tell(self.remarks)
+
+    def _pause(self) -> float:
+        period = SOON if self._reasons() else PERIOD
+        return period * random.uniform(0.8, 1.2)  # noqa: S311 - not all at once
 
     # --- looking ---
 
@@ -106,6 +112,7 @@ class Upkeep:
             standings = await self._standings()
             for standing in standings:
                 self._dropping[_owner(standing.spec)].look(standing)
+                self._explain(standing)
                 await self._follow(standing)
             self.remarks = tuple(text for one in standings for text in one.remarks)
             await self._record(standings)
@@ -149,6 +156,19 @@ class Upkeep:
         elif standing.consumer is not None:
             await self._pull(work, standing)
 
+    def _explain(self, standing: Standing) -> None:
+        """Why strays came, if any did."""
+        if standing.spec.way == "main" and standing.consumer is not None:
+            strays = self._works[_owner(standing.spec)].pipeline.strays
+            strays.looked(as_declared=not standing.filtered)
+
+    def _strays(self) -> bool:
+        """Whether a handler that is pulled was given what it did not declare."""
+        return any(
+            work.pipeline.strays.subject and "main" not in work.problems
+            for work in self._works.values()
+        )
+
     async def _hold(self, work: HandlerWork, standing: Standing, problem: str) -> None:
         way = standing.spec.way
         source = work.source(way)
@@ -175,23 +195,22 @@ class Upkeep:
 
     async def _record(self, standings: Sequence[Standing]) -> None:
         """How far each handler is, and its retry policy, where they differ from what was known."""
-        mains = [one.consumer for one in standings if one.consumer and one.spec.way == "main"]
-        kept = await self._state.read(_key(one.spec) for one in mains)
-        for one in mains:
-            known = _recorded(kept, one.spec)
-            now = declared_record(one.spec.handler, one.stream, one.info)
-            key = _key(one.spec)
-            if known is None and not one.unsafe and await self._admin.stream(f"KV_{STATE}"):
-                await self._state.write(key, now.to_bytes())
-            elif known is not None and known.same_durable(now):
-                further = known.brought_up_to(now)
-                if further == known:
-                    continue
-                await self._state.replace(key, further.to_bytes(), kept[key].revision)
+        kept = await self._state.read({_key(one.spec) for one in standings})
+        now = {key: DurableRecord.from_bytes(one.value) for key, one in kept.items()}
+        for one in standings:
+            known, key = now.get(_key(one.spec)), _key(one.spec)
+            if known is not None:
+                now[key] = followed(known, one)
+            elif one.consumer and one.spec.way == "main" and not one.consumer.unsafe:
+                await self._first_record(one.consumer)
+        for key, record in now.items():
+            if record is not None and record != DurableRecord.from_bytes(kept[key].value):
+                await self._state.replace(key, record.to_bytes(), kept[key].revision)
 
-
-def _pause() -> float:
-    return PERIOD * random.uniform(0.8, 1.2)  # noqa: S311 - not all at once
+    async def _first_record(self, consumer: EnsuredConsumer) -> None:
+        if await self._admin.stream(f"KV_{STATE}"):
+            record = declared_record(consumer.spec.handler, consumer.stream, consumer.info)
+            await self._state.write(_key(consumer.spec), record.to_bytes())
 
 
 def _owner(spec: ConsumerSpec) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from glam_worker.runtime.known import held_already
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
 from glam_worker.runtime.runs import Begun, Runs, Step, calmed
 from glam_worker.runtime.settlement import Settler
+from glam_worker.runtime.strays import Strays
 from glam_worker.runtime.suspects import Suspects
 
 _TURN = 0.001
@@ -52,8 +53,7 @@ class Pipeline:
         """Everything that arrived and is not settled: what the lease keeper keeps alive."""
         self.ack_wait = 30.0
         """Seconds, as the server has it."""
-        self.stray: str | None = None
-        """A subject that was handed out although the declared filter does not match it."""
+        self.strays = Strays()
         self.wants_more: Callable[[], None] = lambda: None
         """Called when credits came back."""
         self.closed = False
@@ -225,9 +225,10 @@ class Pipeline:
             self._runs.busy -= 1
 
     async def _refuse(self, delivery: Delivery) -> bool:
-        """Hand back what the declared filter does not match: the durable was changed."""
-        self.stray = delivery.subject
-        await self.settle_unrun(delivery, HandBack(self.ack_wait))
+        """Settle what the declared filter does not match, and was never run."""
+        met = self.strays.met(delivery, self.ack_wait)
+        settlement = met if isinstance(met, HandBack) else self._settler.decide(met, delivery)
+        await self.settle_unrun(delivery, settlement)
         return False
 
     async def settle_unrun(self, delivery: Delivery, settlement: Settlement) -> Settlement:

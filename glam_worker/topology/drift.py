@@ -10,6 +10,7 @@ from typing import Any
 
 from glam_shared.wording import seconds
 from glam_worker.declare.filters import covers
+from glam_worker.topology.records import DurableRecord, record_of
 from glam_worker.topology.specs import (
     NS,
     OWNER_HANDLER,
@@ -18,6 +19,7 @@ from glam_worker.topology.specs import (
     PLACEHOLDER,
     ConsumerSpec,
     due_subject,
+    filters_of,
 )
 
 
@@ -79,6 +81,33 @@ def consumer_drift(spec: ConsumerSpec, info: dict[str, Any]) -> list[Drift]:
     return [one for one in drift if one.field != "filter" or not _takes_more(spec, found)]
 
 
+def position_drift(
+    spec: ConsumerSpec, stream: dict[str, Any], info: dict[str, Any], record: DurableRecord | None
+) -> list[Drift]:
+    """A durable that passed events by while others had given it other subjects.
+
+    The server does not go back for them when the subjects are put right.
+    """
+    if record is None or not _passed_by(spec, stream, info, record):
+        return []
+    wanted = f"sequence {record.floor}" if spec.way == "main" else "before all that is due"
+    passed = "past events that subjects set by others kept back"
+    thing = f"consumer {spec.durable} on stream {spec.stream}"
+    return [Drift(thing, "position", wanted, passed, True)]
+
+
+def _passed_by(
+    spec: ConsumerSpec, stream: dict[str, Any], info: dict[str, Any], record: DurableRecord
+) -> bool:
+    found = record_of(stream, info)
+    if found.created in record.strayed:
+        return True
+    if spec.way == "lane" or not record.filters or not record.same_durable(found):
+        return False
+    declared = tuple(sorted(filters_of(spec.config)))
+    return found.filters not in (record.filters, declared)
+
+
 def _number(
     name: str, declared: dict[str, Any], found: dict[str, Any], shown: Callable[[int], str]
 ) -> tuple[str, str, str, bool, dict[str, Any]]:
@@ -102,11 +131,6 @@ def _owned(spec: ConsumerSpec, found: dict[str, Any]) -> dict[str, Any]:
         if not key.startswith("_nats.")
     }
     return {"metadata": kept | spec.config["metadata"]}
-
-
-def filters_of(config: dict[str, Any]) -> list[str]:
-    """The subjects that a durable gets."""
-    return list(config.get("filter_subjects") or [config.get("filter_subject") or ">"])
 
 
 def _filters(config: dict[str, Any]) -> str:

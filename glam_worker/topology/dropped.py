@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from glam_worker.topology.drift import filters_of
+from glam_worker.topology.specs import filters_of
 
 
 @dataclass(frozen=True, slots=True)

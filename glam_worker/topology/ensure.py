@@ -13,7 +13,12 @@ from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
 from glam_worker.topology.choosing import check_holds, chosen_stream, does_not_exist
-from glam_worker.topology.drift import consumer_drift, retry_stream_problems, stream_drift
+from glam_worker.topology.drift import (
+    consumer_drift,
+    position_drift,
+    retry_stream_problems,
+    stream_drift,
+)
 from glam_worker.topology.ensured import Ensured, EnsuredConsumer, Refused
 from glam_worker.topology.records import State, declared_record, record_of
 from glam_worker.topology.remembered import Remembered, record_durable, record_stream
@@ -277,8 +282,10 @@ class _Ensuring:
         return info
 
     async def _found(self, spec: ConsumerSpec, info: dict[str, Any]) -> EnsuredConsumer:
-        drift = tuple(consumer_drift(spec, info))
-        return EnsuredConsumer(spec, info, await self._known(spec.stream), drift)
+        stream = await self._known(spec.stream)
+        record = self._before.durables.get((spec.handler.service, spec.handler.name))
+        drift = (*consumer_drift(spec, info), *position_drift(spec, stream, info, record))
+        return EnsuredConsumer(spec, info, stream, drift)
 
     # --- records ---
 

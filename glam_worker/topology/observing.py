@@ -13,7 +13,6 @@ from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import specs
 from glam_worker.topology.choosing import check_holds, chosen_stream, does_not_exist
-from glam_worker.topology.drift import filters_of
 from glam_worker.topology.observed import Durable, Observed, OldLetters, Owner, Parked
 from glam_worker.topology.orphans import owner_of
 from glam_worker.topology.records import (
@@ -25,6 +24,7 @@ from glam_worker.topology.records import (
     letters_key,
     stream_key,
 )
+from glam_worker.topology.specs import filters_of
 
 
 class Looks(Protocol):

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from glam_worker.topology.drift import filters_of
 from glam_worker.topology.observed import Durable, Observed, Owner
 from glam_worker.topology.plan import Orphan
 from glam_worker.topology.specs import (
     OWNER_HANDLER,
     OWNER_SERVICE,
     due_subject,
+    filters_of,
 )
 
 _WORKED = (

@@ -13,7 +13,7 @@ from glam_worker.errors import TopologyError
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.topology import reasons, specs
 from glam_worker.topology.beginning import begin_at
-from glam_worker.topology.drift import filter_fields, filters_of
+from glam_worker.topology.drift import filter_fields
 from glam_worker.topology.plan import (
     CreateDurable,
     CreateStream,
@@ -34,7 +34,7 @@ from glam_worker.topology.records import (
     record_of,
     stream_key,
 )
-from glam_worker.topology.specs import ConsumerSpec, StreamSpec
+from glam_worker.topology.specs import ConsumerSpec, StreamSpec, filters_of
 
 
 class Changes(Protocol):
@@ -49,6 +49,7 @@ class Changes(Protocol):
     ) -> dict[str, Any] | None: ...
     async def update_consumer(self, stream: str, config: dict[str, Any]) -> None: ...
     async def delete_consumer(self, stream: str, name: str) -> None: ...
+    async def subjects(self, stream: str, matching: str) -> dict[str, int]: ...
     def now(self) -> datetime: ...
 
 
@@ -73,8 +74,8 @@ class Performer:
                 await self._update_stream(name, mend)
             case CreateDurable():
                 await self._create_durable(step)
-            case UpdateDurable(stream, durable, mend):
-                await self._update_durable(stream, durable, mend)
+            case UpdateDurable(spec, mend):
+                await self._update_durable(spec, mend)
             case TakeOver():
                 await self._take_over(step)
             case MoveLetters(source, target):
@@ -115,9 +116,10 @@ class Performer:
         begin = step.begin
         found = await self._admin.consumer(spec.stream, spec.durable) if step.anew else None
         if found is not None:
-            await self._record(spec, found)  # the position outlives the durable
-            if "opt_start_seq" in begin:
-                begin = begin_at("floor", floor_of(found))
+            if not step.back:
+                await self._record(spec, found)  # the position outlives the durable
+                if "opt_start_seq" in begin:
+                    begin = begin_at("floor", floor_of(found))
             await self._admin.delete_consumer(spec.stream, spec.durable)
         await self._new(spec, begin)
 
@@ -133,11 +135,16 @@ class Performer:
         await self._record(spec, found)
         return found
 
-    async def _update_durable(self, stream: str, durable: str, mend: dict[str, Any]) -> None:
-        found = await self._admin.consumer(stream, durable)
+    async def _update_durable(self, spec: ConsumerSpec, mend: dict[str, Any]) -> None:
+        found = await self._durable(spec)
+        await self._admin.update_consumer(spec.stream, _mended(found["config"], mend))
+        await self._record(spec, await self._durable(spec))
+
+    async def _durable(self, spec: ConsumerSpec) -> dict[str, Any]:
+        found = await self._admin.consumer(spec.stream, spec.durable)
         if found is None:
-            raise TopologyError(f"consumer {durable} on stream {stream} is gone")
-        await self._admin.update_consumer(stream, _mended(found["config"], mend))
+            raise TopologyError(f"consumer {spec.durable} on stream {spec.stream} is gone")
+        return found
 
     async def _record(
         self, spec: ConsumerSpec, found: dict[str, Any], lanes: Iterable[str] = ()
@@ -147,7 +154,10 @@ class Performer:
         known = await self._known(handler_key(spec.handler.service, spec.handler.name))
         taken = dict.fromkeys((*(known.lanes if known else ()), *lanes))
         record = declared_record(spec.handler, await self._stream(spec.stream), found)
-        await self._write(spec.handler, spec.handler.name, replace(record, lanes=tuple(taken)))
+        strayed = known.strayed if known else ()
+        left = tuple(one for one in strayed if one != record.created)
+        record = replace(record, lanes=tuple(taken), strayed=left)
+        await self._write(spec.handler, spec.handler.name, record)
 
     async def _known(self, key: str) -> DurableRecord | None:
         kept = (await self._state.read([key])).get(key)
@@ -194,18 +204,26 @@ class Performer:
         return record
 
     async def _extend_lane(self, spec: ConsumerSpec, names: Sequence[str]) -> None:
+        """Give a lane what former names have parked.
+
+        It is made anew where some of that is due already: the server does not go back for it.
+        """
         service = spec.handler.service
-        wanted = [specs.due_subject(service, name) for name in (spec.handler.name, *names)]
+        former = [specs.due_subject(service, name) for name in names]
+        wanted = [specs.due_subject(service, spec.handler.name), *former]
         found = await self._admin.consumer(spec.stream, spec.durable)
-        if found is None:
-            config = {**spec.config, **filter_fields(list(dict.fromkeys(wanted)))}
-            await self._admin.create_consumer(spec.stream, _mended(config, {}))
+        held = filters_of(found["config"]) if found is not None else []
+        subjects = filter_fields(list(dict.fromkeys((*held, *wanted))))
+        if found is not None and not set(wanted) <= set(held):
+            await self._admin.update_consumer(spec.stream, _mended(found["config"], subjects))
+        if found is not None and not await self._any_due(spec, former):
             return
-        held = filters_of(found["config"])
-        subjects = [*held, *(subject for subject in wanted if subject not in held)]
-        if subjects != held:
-            config = _mended(found["config"], filter_fields(subjects))
-            await self._admin.update_consumer(spec.stream, config)
+        await self._admin.delete_consumer(spec.stream, spec.durable)
+        await self._admin.create_consumer(spec.stream, _mended(spec.config, subjects))
+
+    async def _any_due(self, spec: ConsumerSpec, subjects: Sequence[str]) -> bool:
+        due = [await self._admin.subjects(spec.stream, subject) for subject in subjects]
+        return any(due)
 
 
 def _mended(config: dict[str, Any], mend: dict[str, Any]) -> dict[str, Any]:

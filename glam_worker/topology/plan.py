@@ -38,14 +38,15 @@ class CreateDurable:
     begin: dict[str, Any] = field(hash=False)
     """Where it begins, as fields of its configuration."""
     anew: bool = False
+    back: bool = False
+    """Whether it goes back: the position of the one that is there is not to be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateDurable:
     """Change these fields of a durable's configuration, and no others."""
 
-    stream: str
-    durable: str
+    spec: ConsumerSpec
     mend: dict[str, Any] = field(hash=False)
 
 

@@ -9,7 +9,7 @@ from glam_worker.declare.handler import Handler
 from glam_worker.errors import UsageError
 from glam_worker.settings import Settings
 from glam_worker.topology import specs
-from glam_worker.topology.drift import filter_fields, filters_of
+from glam_worker.topology.drift import filter_fields
 from glam_worker.topology.observed import Observed
 from glam_worker.topology.orphans import orphans_of, owner_of
 from glam_worker.topology.plan import Change, Difference, Plan, UpdateDurable
@@ -123,10 +123,10 @@ def _give_back(
         others = {
             specs.due_subject(other.service, other.name) for other in handlers if other != handler
         }
-        held = filters_of(info["config"])
+        held = specs.filters_of(info["config"])
         kept = [subject for subject in held if subject not in others]
         if kept and kept != held:
-            step = UpdateDurable(lane.stream, lane.durable, filter_fields(kept))
+            step = UpdateDurable(lane, filter_fields(kept))
             rows = (Difference("filter", ",".join(held), ",".join(kept)),)
             thing = f"consumer {lane.durable}"
             plan.changes.append(Change("update", thing, step, rows, "", handler.name))

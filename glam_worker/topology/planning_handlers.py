@@ -12,7 +12,7 @@ from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
 from glam_worker.topology.beginning import begin_at, covers_from
-from glam_worker.topology.drift import Drift, consumer_drift
+from glam_worker.topology.drift import Drift, consumer_drift, position_drift
 from glam_worker.topology.observed import Observed
 from glam_worker.topology.plan import (
     Beginning,
@@ -87,7 +87,8 @@ class HandlerPlanner:
             step = CreateDurable(spec, _begin(spec))
             self._change("create", spec, step, _created(spec))
         elif spec.handler.name in self._choices.recreate:
-            self._recreate(spec, reason, anew=False)
+            record = self._record(spec.handler.name, spec)
+            self._recreate(spec, reason, record.floor if record else None)
         else:
             self._block(spec, reason)
 
@@ -101,45 +102,56 @@ class HandlerPlanner:
     def _existing(self, spec: ConsumerSpec, info: dict[str, Any]) -> None:
         drift = consumer_drift(spec, info)
         stuck = [one for one in drift if not one.mend]
+        chosen = spec.handler.name in self._choices.recreate
         if any(one.field == "owner" for one in stuck):
             self._foreign(spec, next(one for one in stuck if one.field == "owner"))
-        elif stuck and spec.handler.name in self._choices.recreate:
-            self._recreate(spec, "; ".join(one.said for one in stuck), anew=True)
+        elif passed := self._passed_by(spec, info):
+            self._go_back(spec, [*drift, *passed])
+        elif stuck and chosen:
+            why = "; ".join(one.said for one in stuck)
+            self._recreate(spec, why, floor_of(info), anew=True)
         elif stuck:
             self._unchangeable(spec, stuck)
         elif drift:
             self._update(spec, drift)
-        elif spec.handler.name in self._choices.recreate:
+        elif chosen:
             self._plan.notes.append(
                 f"consumer {spec.durable} is there and as declared: it is not created anew"
             )
 
-    def _recreate(self, spec: ConsumerSpec, why: str, *, anew: bool) -> None:
-        begin = self._choices.begin
-        found = self._found(spec)
+    def _passed_by(self, spec: ConsumerSpec, info: dict[str, Any]) -> list[Drift]:
+        stream = self._observed.streams[spec.stream]
+        return position_drift(spec, stream, info, self._record(spec.handler.name, spec))
+
+    def _go_back(self, spec: ConsumerSpec, drift: Sequence[Drift]) -> None:
+        """To where it was before others gave it other subjects: nothing else loses nothing."""
         record = self._record(spec.handler.name, spec)
-        floor = floor_of(found) if found else None if record is None else record.floor
-        problem = self._no_floor(spec, record, floor) if begin == "floor" and not anew else ""
-        if problem or (begin == "floor" and floor is None):
-            self._block(spec, f"{problem or 'its position is not known'}; choose --from new|all")
+        floor = record.floor if record else 0
+        rows = tuple(map(Difference.of, drift))
+        why = f"what it passed by is worked, what was settled after sequence {floor} once more"
+        self._recreate(spec, why, floor, rows, anew=True, back=True)
+
+    def _recreate(
+        self,
+        spec: ConsumerSpec,
+        why: str,
+        floor: int | None,
+        rows: tuple[Difference, ...] = (),
+        *,
+        anew: bool = False,
+        back: bool = False,
+    ) -> None:
+        begin = self._choices.begin if spec.handler.name in self._choices.recreate else "floor"
+        record = self._record(spec.handler.name, spec)
+        trusted = anew and not back
+        problem = self._no_floor(spec, record, floor) if begin == "floor" and not trusted else None
+        if problem:
+            self._block(spec, f"{problem}; choose --from new|all")
             return
-        step = CreateDurable(spec, begin_at(begin, floor or 0), anew)
+        step = CreateDurable(spec, begin_at(begin, floor or 0), anew, back)
         said = {"floor": f"after sequence {floor}", "new": "with what comes from now on"}
         where = said.get(begin, "with the first event that the stream keeps")
-        self._change("recreate", spec, step, (Difference("begins", "", where),), why)
-
-    def _no_floor(self, spec: ConsumerSpec, record: DurableRecord | None, floor: int | None) -> str:
-        """Why a durable that is gone cannot go on where it was."""
-        stream = self._observed.streams.get(spec.stream)
-        if stream is None:
-            return f"stream {spec.stream} is gone, and the position with it"
-        if record is None or record.stream != spec.stream:
-            return "its position is one of another stream"
-        if record.stream_created != nanoseconds(stream["created"]):
-            return f"stream {spec.stream} is another one than that of its position"
-        if (floor or 0) > int(stream["state"]["last_seq"]):
-            return f"stream {spec.stream} ends before its position: it was restored from a copy"
-        return ""
+        self._change("recreate", spec, step, (*rows, Difference("begins", "", where)), why)
 
     # --- the lane ---
 
@@ -148,11 +160,13 @@ class HandlerPlanner:
         if info is None:
             self._change("create", spec, CreateDurable(spec, _begin(spec)), _created(spec))
             return
-        drift = consumer_drift(spec, info)
-        stuck = [one for one in drift if not one.mend]
-        if any(one.field == "owner" for one in stuck):
-            self._foreign(spec, next(one for one in stuck if one.field == "owner"))
-        elif stuck:  # nothing is replayed or lost: what is due waits in the stream
+        drift = [*consumer_drift(spec, info), *self._passed_by(spec, info)]
+        owner = next((one for one in drift if one.field == "owner" and not one.mend), None)
+        if owner is not None:
+            self._foreign(spec, owner)
+        elif any(not one.mend or one.field == "filter" for one in drift):
+            # Nothing is replayed or lost: what is due waits in the stream. With other subjects
+            # the server would not go back to what is due already.
             step = CreateDurable(spec, _begin(spec), anew=True)
             self._change("recreate", spec, step, tuple(map(Difference.of, drift)))
         elif drift:
@@ -241,7 +255,7 @@ class HandlerPlanner:
 
     def _update(self, spec: ConsumerSpec, drift: Sequence[Drift]) -> None:
         mend = {name: value for one in drift for name, value in one.mend.items()}
-        step = UpdateDurable(spec.stream, spec.durable, mend)
+        step = UpdateDurable(spec, mend)
         self._change("update", spec, step, tuple(map(Difference.of, drift)))
 
     def _block(self, spec: ConsumerSpec, reason: str) -> None:
@@ -262,6 +276,11 @@ class HandlerPlanner:
         self._plan.blocked.append(Blocked(f"consumer {spec.durable}", said, remedy, True, name))
 
     # --- what is there ---
+
+    def _no_floor(
+        self, spec: ConsumerSpec, record: DurableRecord | None, floor: int | None
+    ) -> str | None:
+        return reasons.no_floor(spec, self._observed.streams.get(spec.stream), record, floor)
 
     def _found(self, spec: ConsumerSpec) -> dict[str, Any] | None:
         return self._observed.consumers.get((spec.stream, spec.durable))

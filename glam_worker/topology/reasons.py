@@ -7,6 +7,7 @@ from typing import Any
 
 from glam_shared.messaging.broker_errors import ApiError, BrokerError, PermissionDenied
 from glam_worker.declare.handler import Handler
+from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.topology.records import DurableRecord
 from glam_worker.topology.specs import NS, STATE, ConsumerSpec, StreamSpec
 
@@ -41,6 +42,24 @@ def why_not_created(
         f"{_moment(record.created)} and had settled the events up to sequence {record.floor}; "
         f"{_decide(spec, 'floor|new|all')}"
     )
+
+
+def no_floor(
+    spec: ConsumerSpec,
+    stream: dict[str, Any] | None,
+    record: DurableRecord | None,
+    floor: int | None,
+) -> str | None:
+    """Why a durable cannot go on where it was; None where it can."""
+    if stream is None:
+        return f"stream {spec.stream} is gone, and the position with it"
+    if record is None or record.stream != spec.stream:
+        return "its position is one of another stream"
+    if record.stream_created != nanoseconds(stream["created"]):
+        return f"stream {spec.stream} is another one than that of its position"
+    if (floor or 0) > int(stream["state"]["last_seq"]):
+        return f"stream {spec.stream} ends before its position: it was restored from a copy"
+    return None
 
 
 def stream_gone(handler: Handler, name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 from glam_worker.declare.handler import Handler
 from glam_worker.jetstream.consumers import nanoseconds
+from glam_worker.topology.specs import filters_of
 
 
 class Written:
@@ -57,6 +58,11 @@ class DurableRecord(Written):
     """Seconds of the longest delay of the handler's retry policy; None: not recorded yet."""
     worked_for: float | None = None
     """Seconds from an event's first run to the end of its last, by that policy."""
+    filters: tuple[str, ...] = ()
+    """The subjects that the durable had when it was that far; none: not recorded yet."""
+    strayed: tuple[int, ...] = ()
+    """When those of the handler's durables were created, ns since the epoch, that were seen with
+    subjects which others gave them: what came meanwhile may have been passed by."""
 
     def brought_up_to(self, now: DurableRecord) -> DurableRecord:
         """This record with how far the durable is, and what its handler declares, now."""
@@ -65,7 +71,12 @@ class DurableRecord(Written):
             floor=max(self.floor, now.floor),
             longest_delay=now.longest_delay,
             worked_for=now.worked_for,
+            filters=now.filters,
         )
+
+    def astray(self, created: int) -> DurableRecord:
+        """This record, once the durable created then was seen with subjects of others."""
+        return self if created in self.strayed else replace(self, strayed=(*self.strayed, created))
 
     def same_durable(self, other: DurableRecord) -> bool:
         """Whether both tell of the same durable of the same stream."""
@@ -131,6 +142,7 @@ def record_of(stream: dict[str, Any], durable: dict[str, Any]) -> DurableRecord:
         durable=durable["name"],
         created=nanoseconds(durable["created"]),
         floor=floor_of(durable),
+        filters=tuple(sorted(filters_of(durable["config"]))),
     )
 
 

@@ -77,7 +77,7 @@ async def record_durable(
     """Record a durable that exists, unless it is recorded already."""
     known = before.durables.get((handler.service, handler.name))
     if known is not None:
-        found = replace(found, lanes=known.lanes)
+        found = replace(found, lanes=known.lanes, strayed=known.strayed)
     if known is None or known.moved_to is not None or not known.same_durable(found):
         await state.write(handler_key(handler.service, handler.name), found.to_bytes())
 

@@ -143,6 +143,11 @@ def durable_of(service: str, handler: str, way: Way = "main") -> str:
     return f"{service}-{handler}-lane" if way == "lane" else f"{service}-{handler}"
 
 
+def filters_of(config: dict[str, Any]) -> list[str]:
+    """The subjects that a durable of this configuration gets."""
+    return list(config.get("filter_subjects") or [config.get("filter_subject") or ">"])
+
+
 def due_subject(service: str, handler: str) -> str:
     """Where parked events come back."""
     return f"retry.due.{service}.{handler}"

@@ -7,9 +7,9 @@ from typing import Any
 
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.topology import reasons
-from glam_worker.topology.drift import consumer_drift
+from glam_worker.topology.drift import consumer_drift, position_drift
 from glam_worker.topology.ensured import EnsuredConsumer
-from glam_worker.topology.records import DurableRecord, record_of
+from glam_worker.topology.records import DurableRecord, declared_record, record_of
 from glam_worker.topology.specs import ConsumerSpec
 
 
@@ -27,6 +27,12 @@ class Standing:
     remarks: tuple[str, ...] = ()
     """What keeps events from coming, and is nobody's mistake."""
 
+    @property
+    def filtered(self) -> bool:
+        """Whether it has other subjects than it must."""
+        unsafe = self.consumer.unsafe if self.consumer is not None else ()
+        return any(drift.field == "filter" for drift in unsafe)
+
 
 def standing_of(
     spec: ConsumerSpec,
@@ -39,7 +45,7 @@ def standing_of(
         return Standing(spec, None, reasons.stream_gone(spec.handler, spec.stream))
     if info is None:
         return Standing(spec, None, _missing(spec, record, nanoseconds(stream["created"])))
-    drift = tuple(consumer_drift(spec, info))
+    drift = (*consumer_drift(spec, info), *position_drift(spec, stream, info, record))
     consumer = EnsuredConsumer(spec, info, stream, drift)
     known = (
         spec.way == "lane"
@@ -47,6 +53,24 @@ def standing_of(
         or (record.moved_to is None and record.same_durable(record_of(stream, info)))
     )
     return Standing(spec, consumer, consumer.problem, known, _remarks(spec, info))
+
+
+def followed(known: DurableRecord, standing: Standing) -> DurableRecord:
+    """What is recorded of a handler once a durable of it was looked at.
+
+    How far a durable is means nothing while it has the subjects that others gave it.
+    """
+    consumer, spec = standing.consumer, standing.spec
+    if consumer is None:
+        return known
+    found = declared_record(spec.handler, consumer.stream, consumer.info)
+    if spec.way == "lane":
+        return known.astray(found.created) if standing.filtered else known
+    if not known.same_durable(found) or found.created in known.strayed:
+        return known
+    if standing.filtered:  # another version of the service may declare just these subjects
+        return known if found.filters == known.filters else known.astray(found.created)
+    return known.brought_up_to(found)
 
 
 def _missing(spec: ConsumerSpec, record: DurableRecord | None, stream_created: int) -> str:

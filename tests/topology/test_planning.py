@@ -199,7 +199,8 @@ def test_a_durable_that_differs_is_changed_in_place(
     (made,) = planned(change).changes
 
     assert (made.action, made.thing) == ("update", "consumer shop-place")
-    assert made.step == UpdateDurable("GLAM_EVENTS", "shop-place", mend)
+    assert isinstance(made.step, UpdateDurable)
+    assert (made.step.spec.durable, made.step.mend) == ("shop-place", mend)
 
 
 def test_a_durable_that_cannot_be_changed_needs_a_decision() -> None:

@@ -1,0 +1,135 @@
+"""Durables whose subjects others changed: what they passed by meanwhile is worked in the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from glam_worker.declare.registry import Registry
+from glam_worker.testing import Bench, WorkerFactory
+from tests.runtime.other_worker import pulled
+from tests.topology.applied import apply, plan
+from tests.topology.running import SUBJECT, Order, Shop, change, handled, look
+
+OTHER = "evt.order.paid.v1"
+
+
+@pytest.fixture
+def shop(worker: WorkerFactory) -> Shop:
+    """Declared for the test's workers."""
+    return Shop(worker)
+
+
+async def passed(bench: Bench, shop: Shop) -> None:
+    """Orders 2 and 3 come while one is in hand and the durable has a foreign subject."""
+    await handled(bench, 0)
+    await look(bench)
+    shop.goes_on.clear()
+    await bench.publish(SUBJECT, Order(number=1))
+    await bench.until(lambda: 1 in shop.seen)
+    await change(bench, filter_subject=OTHER)
+    for number in (2, 3):
+        await bench.publish(SUBJECT, Order(number=number))
+    await bench.publish(OTHER, Order(number=99))
+    await bench.until(lambda: "not match" in "".join(bench.worker.not_ready()), "a stray event")
+    await look(bench)
+    shop.goes_on.set()
+    await bench.until(lambda: len(bench.facts.in_hand) == 0)
+
+
+@pytest.mark.parametrize("repaired", [False, True], ids=["by_apply", "by_hand_before_apply"])
+async def test_what_a_durable_with_foreign_subjects_passed_by_is_worked_after_apply(
+    worker: WorkerFactory, shop: Shop, repaired: bool
+) -> None:
+    """It goes back to the last position that can be trusted; the stray is gone; all is ready."""
+    async with worker(service="shop") as bench:
+        await passed(bench, shop)
+        if repaired:
+            await change(bench, filter_subject=SUBJECT)
+            await look(bench)
+            await bench.publish(SUBJECT, Order(number=4))
+            (reason,) = bench.worker.not_ready()
+            assert "has position past events that subjects set by others kept back" in reason
+            assert "(declared: sequence 1)" in reason
+        made = await apply(bench.client, worker.registry)
+        await look(bench)
+        await bench.until(lambda: {2, 3} <= set(shop.seen))
+        await handled(bench, 5)
+        await look(bench)
+        assert bench.worker.not_ready() == []
+        assert not (await plan(bench.client, worker.registry)).pending
+        stray = await bench.client.api("CONSUMER.INFO.GLAM_EVENTS.shop-place")
+
+    (change_made,) = made.changes
+    assert change_made.action == "recreate"
+    assert "what was settled after sequence 1 once more" in change_made.why
+    assert shop.seen.count(0) == 1
+    assert 99 not in shop.seen
+    assert (stray["num_ack_pending"], stray["num_pending"]) == (0, 0)
+
+
+async def test_a_worker_that_starts_on_a_repaired_durable_knows_what_it_passed_by(
+    worker: WorkerFactory, shop: Shop
+) -> None:
+    """What one worker saw is recorded: another one does not work on past it."""
+    async with worker(service="shop") as bench:
+        await passed(bench, shop)
+        await change(bench, filter_subject=SUBJECT)
+    async with worker(service="shop") as bench:
+        (reason,) = bench.worker.not_ready()
+        await apply(bench.client, worker.registry)
+        await look(bench)
+        await bench.until(lambda: {2, 3} <= set(shop.seen))
+
+    assert "position" in reason
+
+
+async def test_subjects_that_the_code_changes_move_no_position(
+    worker: WorkerFactory, shop: Shop
+) -> None:
+    """Another declaration is applied in place: nothing is worked again, here or later."""
+    wider = Registry()
+
+    @wider.on("evt.order.*.v1", Order, name="place")
+    async def place(order: Order) -> None:
+        shop.seen.append(order.number)
+
+    async with worker(service="shop") as bench:
+        await handled(bench, 1)
+        made = await apply(bench.client, wider)
+        await look(bench)  # of a worker of the version before
+    async with worker(wider, service="shop") as bench:
+        await look(bench)
+        await bench.publish(OTHER, Order(number=2))
+        await bench.until(lambda: 2 in shop.seen)
+        assert bench.worker.not_ready() == []
+        assert not (await plan(bench.client, wider)).pending
+
+    assert [change_made.action for change_made in made.changes] == ["update"]
+    assert shop.seen == [1, 2]
+
+
+async def test_what_a_narrower_declaration_leaves_in_flight_becomes_a_dead_letter(
+    worker: WorkerFactory, shop: Shop
+) -> None:
+    """It was handed out under the old subjects, and would else come again for ever."""
+    wider = Registry()
+
+    @wider.on("evt.order.*.v1", Order, name="place")
+    async def place(order: Order) -> None:
+        """Never called: the events are in the hands of another worker."""
+
+    async with worker(wider, service="shop"):
+        pass
+    async with worker(service="shop") as bench:
+        await bench.publish(OTHER, Order(number=2))
+        elsewhere = await pulled(bench, "GLAM_EVENTS.shop-place")
+        await apply(bench.client, worker.registry)
+        await look(bench)
+        await elsewhere.nak()
+        await bench.until(bench.settlements)
+        (letter,) = await bench.dead_letters()
+        await handled(bench, 3)
+
+    assert letter.reason == "rejected"
+    assert "does not declare evt.order.paid.v1" in letter.about.message
+    assert shop.seen == [3]
