@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     retries.retry_consumers,
     retries.longest_retry,
     retries.overdue_retries,
+    retries.passed_retries,
     retries.lanes,
     letters.letters_stream,
     letters.letters_discard,

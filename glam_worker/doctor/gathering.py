@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from glam_worker.doctor.snapshot import (
 )
 from glam_worker.doctor.trying import tried
 from glam_worker.settings import Settings
+from glam_worker.topology import specs
 from glam_worker.topology.records import DurableRecord, handler_key
 from glam_worker.topology.specs import DLQ_SUBJECTS, STATE
 
@@ -34,6 +35,9 @@ _LOOKED_AT = 1000
 _LATE = 60.0
 """Seconds: the server fires within 0.25 s, within seconds where a hundred thousand are due."""
 _SHOWN = 10
+_TIMES = 3
+"""Looks at a lane that seems to lack retries."""
+_FAR = 1 << 60
 _ADVISORY = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
 _BUCKETS = ("KV_", "OBJ_")
 
@@ -138,7 +142,28 @@ class _Gathering:
             if late > _LATE:
                 overdue.append(Overdue(str(message["subject"]), late))
         due = await self._due(stream.name)
-        return Parked(looked_at, looked_at < _LOOKED_AT, tuple(overdue), due)
+        passed_by = {
+            lane.name: await self._passed_by(lane)
+            for lane in seen.durables
+            if lane.stream == stream.name and _due_for(lane, due) > lane.backlog
+        }
+        return Parked(looked_at, looked_at < _LOOKED_AT, tuple(overdue), due, passed_by)
+
+    async def _passed_by(self, lane: Durable) -> int:
+        """Due retries that the lane has not: in a work queue, all that it does not count.
+
+        The numbers come one after the other, while events come and go.
+        """
+        least = _FAR
+        for _ in range(_TIMES):
+            before = _due_for(lane, await self._due(lane.stream))
+            answer = await self._server.ask(f"CONSUMER.INFO.{lane.stream}.{lane.name}")
+            after = _due_for(lane, await self._due(lane.stream))
+            backlog = Durable(answer).backlog if answer is not None else before
+            least = min(least, before - backlog, after - backlog)
+            if least <= 0:
+                return 0
+        return least
 
     def _late(self, message: dict[str, Any]) -> float:
         """Seconds since it was due; below 0 when it is not."""
@@ -235,3 +260,8 @@ class _Gathering:
         ca = self._settings.nats_tls_ca
         reads = (asyncio.to_thread(read_monitor, url, ca) for url in urls)
         return tuple(await asyncio.gather(*reads))
+
+
+def _due_for(lane: Durable, due: Mapping[tuple[str, str], int]) -> int:
+    """Events that are due and that a lane should have."""
+    return sum(count for owner, count in due.items() if specs.due_subject(*owner) in lane.filters)

@@ -101,6 +101,19 @@ def overdue_retries(seen: Snapshot) -> Iterator[Finding]:
         )
 
 
+def passed_retries(seen: Snapshot) -> Iterator[Finding]:
+    """A lane is past what was due before it was given these subjects."""
+    for name, count in seen.parked.passed_by.items():
+        if count > 0:
+            yield error(
+                f"consumer {name} on stream {seen.names.retry}",
+                f"does not hand out {count} retries that are due and that it should",
+                "it was past them when it was given their subjects: these events are not worked",
+                f"nats consumer rm {seen.names.retry} {name}, then glam-worker apply MODULE..., "
+                "which makes it anew: nothing is lost by that",
+            )
+
+
 def lanes(seen: Snapshot) -> Iterator[Finding]:
     """What is due waits for its lane; a handler has two durables."""
     owned = {durable.owner for durable in seen.ours}

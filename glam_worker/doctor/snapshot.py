@@ -174,6 +174,8 @@ class Parked:
     overdue: tuple[Overdue, ...] = ()
     due: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Events that are due and not settled, by service and handler."""
+    passed_by: Mapping[str, int] = field(default_factory=dict)
+    """Of these, those that lanes will not hand out, by the lane's name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,13 @@ OF_STREAMS = [
         E,
         "of the oldest 9",
     ),
+    Row(
+        "passed-retries",
+        replace(HEALTHY, parked=Parked(passed_by={"shop-ship-lane": 3})),
+        E,
+        "does not hand out 3 retries",
+    ),
+    Row("passed-retries", replace(HEALTHY, parked=Parked(passed_by={"shop-ship-lane": 0})), None),
     Row("longest-retry", declaring(worked_for=7 * 24 * HOUR), W, "168 h"),
     Row("longest-retry", declaring(worked_for=7 * 24 * HOUR - 1), None),
     Row("longest-retry", declaring(), None),

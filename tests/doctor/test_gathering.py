@@ -24,6 +24,7 @@ from glam_worker.testing.factory import BenchSettings
 from glam_worker.topology.specs import NS, STATE
 from tests.topology.applied import plan
 from tests.topology.made_by_others import consumer, prepare, stream
+from tests.topology.running import change
 
 SUBJECT = "evt.order.placed.v1"
 OWNER = {"glam.service": "shop", "glam.handler": "ship", "glam.way": "main"}
@@ -137,6 +138,20 @@ async def test_a_parked_retry_that_is_late_is_found(
     assert "overdue-retries" in found(seen)
     assert elsewhere.parked.looked_at == 0
     assert "nothing-here" in found(elsewhere)
+
+
+async def test_retries_that_a_lane_passed_by_are_found(worker: WorkerFactory) -> None:
+    """They were due before the lane was given their subject; those that come later are not."""
+    declare(worker)
+    ours, others = "retry.due.shop.ship", "retry.due.shop.old"
+    async with worker(service="shop") as bench:
+        for number, subject in enumerate((others, others, ours)):
+            await bench.client.publish_acked(subject, b"", None, msg_id=str(number))
+        await bench.until(lambda: len(bench.settlements()) == 1, "the lane to be past them")
+        await change(bench, "shop-ship-lane", filter_subjects=[ours, others], filter_subject=None)
+        seen = await look(bench)
+        assert seen.parked.passed_by == {"shop-ship-lane": 2}
+        assert "passed-retries" in found(seen)
 
 
 async def test_a_retry_that_is_due_and_has_no_lane_is_found(worker: WorkerFactory) -> None:
