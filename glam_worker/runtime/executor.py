@@ -105,11 +105,11 @@ class Executor:
 
 
 def _called(call: Call, payload: Any, run: Run) -> Any:
-    """Call it; no future can hold a StopIteration, so that nobody would hear of the end."""
+    """Call it. A future cannot hold a StopIteration; a GeneratorExit would close who awaits it."""
     try:
         return call(payload, run)
-    except StopIteration as error:
-        raise RuntimeError("the handler raised StopIteration") from error
+    except (StopIteration, GeneratorExit) as error:
+        raise RuntimeError(f"the handler raised {type(error).__name__}") from error
 
 
 async def _whole(returned: asyncio.Future[Any]) -> Any:

@@ -51,13 +51,19 @@ def begin(work: Coroutine[Any, Any, Any], run: Stepped) -> Waiting | None:
 
 @coroutine
 def finish(waiting: Waiting, context: Context) -> Generator[Any, Any, None]:
-    """Await the rest of what has begun, within ``context``."""
+    """Await the rest of what has begun, within ``context``.
+
+    Raises what the work raises; a GeneratorExit of its own, which would look as if this task were
+    closed, as RuntimeError.
+    """
     work, waits_for, run = waiting
+    closed = False
     while True:
         try:
             try:
                 sent = yield waits_for
             except BaseException as error:  # noqa: BLE001 - thrown into the work, as await does
+                closed = isinstance(error, GeneratorExit)
                 waits_for = context.run(work.throw, error)
             else:
                 waits_for = context.run(work.send, sent)
@@ -65,3 +71,7 @@ def finish(waiting: Waiting, context: Context) -> Generator[Any, Any, None]:
             if run.emission is not None:
                 run.emission.check()
             return
+        except GeneratorExit as error:
+            if closed:
+                raise
+            raise RuntimeError("the handler raised GeneratorExit") from error

@@ -127,6 +127,31 @@ async def test_a_delay_beyond_all_time_is_parked(worker: WorkerFactory, delay: E
     assert settled.outcome == "parked"
 
 
+@pytest.mark.parametrize("how", ["at once", "after a wait", "in a thread"])
+@pytest.mark.parametrize("error", [GeneratorExit, SystemExit, KeyboardInterrupt])
+async def test_an_error_that_ends_python_is_a_failure_of_its_run(
+    worker: WorkerFactory, error: type[BaseException], how: str
+) -> None:
+    """The event is retried and its slot works on, however the interpreter uses such an error."""
+
+    async def place(order: Order, event: EventContext) -> None:
+        if how == "after a wait":
+            await asyncio.sleep(0)
+        if event.attempt == 1:
+            raise error
+
+    def plain(order: Order, event: EventContext) -> None:
+        if event.attempt == 1:
+            raise error
+
+    worker.on(SUBJECT, Order, concurrency=1)(plain if how == "in a thread" else place)
+    async with worker() as bench:
+        for number in range(2):
+            event = await bench.publish(SUBJECT, Order(number=number))
+            settled = await bench.finished(event)
+            assert (settled.outcome, settled.attempt) == ("ack", 2)
+
+
 @pytest.mark.parametrize("waits", [True, False])
 async def test_a_handler_that_cancels_itself_hurts_no_other(
     worker: WorkerFactory, waits: bool
