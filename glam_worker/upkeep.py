@@ -21,7 +21,7 @@ from glam_worker.topology.ensured import Ensured, EnsuredConsumer
 from glam_worker.topology.records import DurableRecord, Kept, declared_record, handler_key
 from glam_worker.topology.remembered import lanes_of
 from glam_worker.topology.specs import STATE, ConsumerSpec, lane_consumer
-from glam_worker.topology.standing import Standing, followed, standing_of
+from glam_worker.topology.standing import Standing, followed, remarks_of, standing_of
 
 _log = logging.getLogger("glam_worker.topology")
 
@@ -54,7 +54,9 @@ class Upkeep:
         ensured: Ensured,
         reasons: Callable[[], list[str]],
     ) -> None:
-        self.remarks: tuple[str, ...] = ()
+        self.remarks = tuple(
+            text for one in ensured.consumers for text in remarks_of(one.spec, one.info)
+        )
         """What keeps events from coming, and is nobody's mistake; callable from any thread."""
         self._assembly = assembly
         self._works = {(work.handler.service, work.handler.name): work for work in works}

@@ -74,11 +74,22 @@ class NobodyListens(BrokerError):
     """Nothing listens on the subject: no stream takes it, or JetStream is not available."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(
-            f"Nothing listens on {subject}: no stream takes the subject, its leader is being "
-            "elected, or JetStream is not enabled for this account."
-        )
+        super().__init__(f"Nothing listens on {subject}: {_why_nobody(subject)}")
         self.subject = subject
+
+
+def _why_nobody(subject: str) -> str:
+    first, _, rest = subject.partition(".")
+    domain = rest.partition(".")[0]
+    if first == "$JS" and domain not in ("API", "ACK"):
+        return (
+            f"there is no JetStream domain {domain} (setting js_domain), or it is not connected "
+            "just now."
+        )
+    return (
+        "no stream takes the subject, its leader is being elected, or JetStream is not enabled "
+        "for this account."
+    )
 
 
 class NotSendable(BrokerError):

@@ -90,10 +90,14 @@ async def look_up(client: JetStreamClient, consumer: ConsumerRef) -> Verdict:
 
 
 def _missing(consumer: ConsumerRef, error: NotFound) -> str:
+    gone = f"consumer {consumer.durable} on stream {consumer.stream} is gone ({error.description})"
+    if consumer.way == "lane":
+        return (
+            f"{gone}; the next start of a worker creates it, or `glam-worker apply MODULE...` now"
+        )
     return (
-        f"consumer {consumer.durable} on stream {consumer.stream} is gone ({error.description}); "
-        "it is never recreated by itself, because that would replay or skip events: see "
-        "`glam-worker plan` and `glam-worker apply --recreate`"
+        f"{gone}; it is never recreated by itself, because that would replay or skip events: "
+        "see `glam-worker plan` and `glam-worker apply --recreate`"
     )
 
 

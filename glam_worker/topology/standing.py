@@ -52,7 +52,7 @@ def standing_of(
         or record is None
         or (record.moved_to is None and record.same_durable(record_of(stream, info)))
     )
-    return Standing(spec, consumer, consumer.problem, known, _remarks(spec, info))
+    return Standing(spec, consumer, consumer.problem, known, remarks_of(spec, info))
 
 
 def followed(known: DurableRecord, standing: Standing) -> DurableRecord:
@@ -81,7 +81,8 @@ def _missing(spec: ConsumerSpec, record: DurableRecord | None, stream_created: i
     )
 
 
-def _remarks(spec: ConsumerSpec, info: dict[str, Any]) -> tuple[str, ...]:
+def remarks_of(spec: ConsumerSpec, info: dict[str, Any]) -> tuple[str, ...]:
+    """What keeps the events of a durable from coming, and is nobody's mistake."""
     handler, durable = spec.handler.name, spec.durable
     remarks = []
     if info.get("paused"):

@@ -96,3 +96,19 @@ async def test_retries_that_a_lane_with_foreign_subjects_passed_by_are_worked_af
 
     assert "position past events" in reason
     assert (made.action, made.thing) == ("recreate", "consumer shop-send-lane")
+
+
+async def test_a_lane_that_is_gone_says_that_the_next_start_makes_it(
+    worker: WorkerFactory,
+) -> None:
+    """Nothing depends on where a lane was, so nobody is asked to decide."""
+    sender = Sender()
+    async with worker(sender.declared, service="shop") as bench:
+        await bench.client.api("CONSUMER.DELETE.GLAM_RETRY.shop-send-lane")
+        said = "the next start of a worker creates it, or `glam-worker apply MODULE...` now"
+        await bench.until(lambda: said in "".join(bench.worker.not_ready()))
+        await apply(bench.client, sender.declared)
+        await look(bench)
+        await bench.publish(SUBJECT, Order(number=1))
+        await bench.until(lambda: sender.runs == [1, 1])
+        assert bench.worker.not_ready() == []

@@ -230,6 +230,8 @@ async def test_a_paused_handler_is_shown_as_paused(worker: WorkerFactory, shop: 
         await look(bench)
         remarks = bench.worker.remarks()
         assert (bench.worker.not_ready(), bench.worker.unhealthy()) == ([], [])
+    async with worker(service="shop") as bench:
+        assert bench.worker.remarks() == remarks
         await bench.client.api("CONSUMER.PAUSE.GLAM_EVENTS.shop-place", {})
         await look(bench)
         assert bench.worker.remarks() == []
