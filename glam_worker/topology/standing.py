@@ -7,7 +7,7 @@ from typing import Any
 
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.topology import reasons
-from glam_worker.topology.drift import consumer_drift, position_drift
+from glam_worker.topology.drift import consumer_drift, gets_all, position_drift
 from glam_worker.topology.ensured import EnsuredConsumer
 from glam_worker.topology.records import DurableRecord, declared_record, record_of
 from glam_worker.topology.specs import ConsumerSpec
@@ -64,11 +64,12 @@ def followed(known: DurableRecord, standing: Standing) -> DurableRecord:
     if consumer is None:
         return known
     found = declared_record(spec.handler, consumer.stream, consumer.info)
+    passes_by = standing.filtered and not gets_all(spec, consumer.info["config"])
     if spec.way == "lane":
-        return known.astray(found.created) if standing.filtered else known
+        return known.astray(found.created) if passes_by else known
     if not known.same_durable(found) or found.created in known.strayed:
         return known
-    if standing.filtered:  # another version of the service may declare just these subjects
+    if passes_by:  # another version of the service may declare just these subjects
         return known if found.filters == known.filters else known.astray(found.created)
     return known.brought_up_to(found)
 

@@ -133,3 +133,24 @@ async def test_what_a_narrower_declaration_leaves_in_flight_becomes_a_dead_lette
     assert letter.reason == "rejected"
     assert "does not declare evt.order.paid.v1" in letter.about.message
     assert shop.seen == [3]
+
+
+async def test_wider_subjects_of_others_pass_nothing_by(worker: WorkerFactory, shop: Shop) -> None:
+    """Nothing is worked again once they are taken back; what else came is rejected."""
+    async with worker(service="shop") as bench:
+        await handled(bench, 1)
+        await change(bench, filter_subject="evt.>")
+        await bench.publish(OTHER, Order(number=99))
+        await bench.until(lambda: "not match" in "".join(bench.worker.not_ready()), "a stray event")
+        (work,) = bench.worker.works
+        await look(bench)
+        await bench.publish(SUBJECT, Order(number=2))
+        made = await apply(bench.client, worker.registry)
+        await look(bench)
+        await handled(bench, 3)
+        await look(bench)
+        assert bench.worker.not_ready() == []
+        assert work.pipeline.strays.subject is None
+
+    assert [change_made.action for change_made in made.changes] == ["update"]
+    assert shop.seen == [1, 2, 3]
