@@ -44,7 +44,7 @@ def work_until_stopped(
     A child of ``run --processes`` gives ``serve``: it is told the probes once the worker has
     started, and no endpoint is opened.
     """
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings.log_level, settings.log_format, os.getpid() if serve else None)
     if settings.failpoint is not None:
         from glam_worker import failpoints  # noqa: PLC0415 - for tests only
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from types import TracebackType
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from glam_shared.logging import JsonLineFormatter
 from glam_worker.runtime.run import CURRENT, Run
@@ -20,17 +20,22 @@ _SHARED_FIELDS = "glam_fields"
 
 
 class RunFields(logging.Filter):
-    """Adds the names of the run to what is logged inside of a handler."""
+    """Adds the names of the run to what is logged inside of a handler, and to all the process."""
+
+    def __init__(self, pid: int | None) -> None:
+        super().__init__()
+        self._process = {} if pid is None else {"pid": pid}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Always true; the record is given its fields."""
         run = CURRENT.get()
-        if run is not None:
-            _add(record, _fields(run))
+        fields = self._process if run is None else self._process | _fields(run)
+        if fields:
+            _add(record, fields)
         return True
 
 
-def _fields(run: Run) -> dict[str, object]:
+def _fields(run: Run) -> dict[str, Any]:
     return {
         "service": run.service,
         "handler": run.handler.name,
@@ -42,7 +47,7 @@ def _fields(run: Run) -> dict[str, object]:
     }
 
 
-def _add(record: logging.LogRecord, fields: dict[str, object]) -> None:
+def _add(record: logging.LogRecord, fields: dict[str, Any]) -> None:
     own = record.__dict__.get(_SHARED_FIELDS)
     if own is not None:
         record.__dict__[_SHARED_FIELDS] = fields | own
@@ -53,7 +58,10 @@ def _add(record: logging.LogRecord, fields: dict[str, object]) -> None:
 class _PlainFormatter(logging.Formatter):
     """One line for people: the message, then what tells the event."""
 
-    _SHOWN = ("handler", "subject", "sequence", "attempt", "reason", "error", "error_message")
+    _SHOWN = (
+        *("pid", "handler", "subject", "sequence", "attempt"),
+        *("reason", "error", "error_message", "event_id"),
+    )
 
     def format(self, record: logging.LogRecord) -> str:
         known = record.__dict__ | record.__dict__.get(_SHARED_FIELDS, {})
@@ -85,10 +93,13 @@ class _ColouredFormatter(_PlainFormatter):
         return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
-def set_up_logging(level: str, form: Literal["json", "text"]) -> None:
-    """Send the root logger's lines to stdout in one form; replaces what was set up before."""
+def set_up_logging(level: str, form: Literal["json", "text"], pid: int | None = None) -> None:
+    """Send the root logger's lines to stdout in one form; replaces what was set up before.
+
+    ``pid`` is said in each line: that of a process which is one of several.
+    """
     handler = _people() if form == "text" else _machines()
-    handler.addFilter(RunFields())
+    handler.addFilter(RunFields(pid))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)

@@ -62,6 +62,21 @@ def test_a_line_for_people_carries_any_text(capsys: pytest.CaptureFixture[str]) 
     assert err == ""
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_process_that_is_one_of_several_is_named_in_each_line(
+    form: Literal["json", "text"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines of several processes come out of one pipe."""
+    set_up_logging("INFO", form, pid=4711)
+    logging.getLogger("shop").info("works")
+    line = capsys.readouterr().out
+    assert ('"pid": 4711' if form == "json" else "works  pid=4711") in line
+
+    set_up_logging("INFO", form)
+    logging.getLogger("shop").info("works")
+    assert "pid" not in capsys.readouterr().out
+
+
 class Order(BaseModel):
     number: int = 1
 
