@@ -34,7 +34,7 @@ class Pipeline:
     * ``drain`` and ``abort``: the end of what runs;
     * ``pause`` and ``resume``: a suspect runs alone (see ``Gate``).
 
-    A delivery that is not the first of its carrier has a way of its own: see ``Suspects``.
+    What is not the first delivery of its carrier has a way of its own: see ``Suspects``.
     """
 
     def __init__(
@@ -225,10 +225,10 @@ class Pipeline:
             self._runs.busy -= 1
 
     async def _refuse(self, delivery: Delivery) -> bool:
-        """Settle what the declared filter does not match, and was never run."""
+        """Settle what the declared filter does not match: it is not run."""
         met = self.strays.met(delivery, self.ack_wait)
-        settlement = met if isinstance(met, HandBack) else self._settler.decide(met, delivery)
-        await self.settle_unrun(delivery, settlement)
+        decided = met if isinstance(met, HandBack) else self._settler.decide(met, delivery)
+        await self.settle_unrun(delivery, decided)
         return False
 
     async def settle_unrun(self, delivery: Delivery, settlement: Settlement) -> Settlement:

@@ -199,7 +199,10 @@ class Performer:
         if found is None:
             return known
         record = record_of(await self._stream(main.stream), found)
-        record = replace(record, lanes=known.lanes if known else ())
+        if known is not None:
+            passed_by = record.created in known.strayed
+            floor = min(record.floor, known.floor) if passed_by else record.floor
+            record = replace(record, floor=floor, lanes=known.lanes)
         await self._state.write(key, record.to_bytes())
         return record
 

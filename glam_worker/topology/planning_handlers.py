@@ -11,8 +11,9 @@ from glam_worker.declare.handler import Handler
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
-from glam_worker.topology.beginning import begin_at, covers_from
-from glam_worker.topology.drift import Drift, consumer_drift, position_drift
+from glam_worker.topology.beginning import begin_at
+from glam_worker.topology.drift import Drift, consumer_drift
+from glam_worker.topology.found import Found
 from glam_worker.topology.observed import Observed
 from glam_worker.topology.plan import (
     Beginning,
@@ -24,7 +25,7 @@ from glam_worker.topology.plan import (
     TakeOver,
     UpdateDurable,
 )
-from glam_worker.topology.records import DurableRecord, floor_of
+from glam_worker.topology.records import floor_of
 from glam_worker.topology.specs import ConsumerSpec
 
 
@@ -54,13 +55,18 @@ class HandlerPlanner:
         self._plan = plan
         self._settings = settings
         self._observed = observed
+        self._found = Found(observed, settings)
         self._choices = choices
 
     def plan(self, handler: Handler) -> None:
         """Both durables of a handler."""
         stream = self._observed.places[handler.service, handler.name]
         main = specs.main_consumer(handler, stream)
-        former = [name for name in self._choices.former(handler) if self._left(main, name)]
+        former = [
+            name
+            for name in self._choices.former(handler)
+            if self._found.left(main, name, moved=name in self._choices.moves)
+        ]
         lane = specs.lane_consumer(handler, self._settings, self._also(main))
         if former and self._takes_over(main, lane, former):
             return
@@ -71,14 +77,14 @@ class HandlerPlanner:
         """Handlers that are gone, and whose retries the lane works: as decided, now or before."""
         service, name = main.handler.service, main.handler.name
         moved = [old for old, new in self._choices.moves.items() if new == name]
-        record = self._record(name, main)
+        record = self._found.record(name, main)
         before = record.lanes if record else ()
         return [*moved, *(one for one in before if (service, one) not in self._observed.places)]
 
     # --- the durable on the events' stream ---
 
     def _main(self, spec: ConsumerSpec) -> None:
-        info = self._found(spec)
+        info = self._found.of(spec)
         if info is not None:
             self._existing(spec, info)
             return
@@ -87,7 +93,8 @@ class HandlerPlanner:
             step = CreateDurable(spec, _begin(spec))
             self._change("create", spec, step, _created(spec))
         elif spec.handler.name in self._choices.recreate:
-            record = self._record(spec.handler.name, spec)
+            reason, _, _ = reason.partition("; ")
+            record = self._found.record(spec.handler.name, spec)
             self._recreate(spec, reason, record.floor if record else None)
         else:
             self._block(spec, reason)
@@ -97,7 +104,7 @@ class HandlerPlanner:
             return reasons.stream_gone(spec.handler, spec.stream)
         stream = self._observed.streams.get(spec.stream)
         created = nanoseconds(stream["created"]) if stream else 0
-        return reasons.why_not_created(spec, self._record(spec.handler.name, spec), created)
+        return reasons.why_not_created(spec, self._found.record(spec.handler.name, spec), created)
 
     def _existing(self, spec: ConsumerSpec, info: dict[str, Any]) -> None:
         drift = consumer_drift(spec, info)
@@ -105,7 +112,7 @@ class HandlerPlanner:
         chosen = spec.handler.name in self._choices.recreate
         if any(one.field == "owner" for one in stuck):
             self._foreign(spec, next(one for one in stuck if one.field == "owner"))
-        elif passed := self._passed_by(spec, info):
+        elif passed := self._found.passed_by(spec, info):
             self._go_back(spec, [*drift, *passed])
         elif stuck and chosen:
             why = "; ".join(one.said for one in stuck)
@@ -119,13 +126,9 @@ class HandlerPlanner:
                 f"consumer {spec.durable} is there and as declared: it is not created anew"
             )
 
-    def _passed_by(self, spec: ConsumerSpec, info: dict[str, Any]) -> list[Drift]:
-        stream = self._observed.streams[spec.stream]
-        return position_drift(spec, stream, info, self._record(spec.handler.name, spec))
-
     def _go_back(self, spec: ConsumerSpec, drift: Sequence[Drift]) -> None:
         """To where it was before others gave it other subjects: nothing else loses nothing."""
-        record = self._record(spec.handler.name, spec)
+        record = self._found.record(spec.handler.name, spec)
         floor = record.floor if record else 0
         rows = tuple(map(Difference.of, drift))
         why = f"what it passed by is worked, what was settled after sequence {floor} once more"
@@ -142,9 +145,9 @@ class HandlerPlanner:
         back: bool = False,
     ) -> None:
         begin = self._choices.begin if spec.handler.name in self._choices.recreate else "floor"
-        record = self._record(spec.handler.name, spec)
-        trusted = anew and not back
-        problem = self._no_floor(spec, record, floor) if begin == "floor" and not trusted else None
+        record = self._found.record(spec.handler.name, spec)
+        kept = begin == "floor" and (back or not anew)
+        problem = self._found.no_floor(spec, record, floor) if kept else None
         if problem:
             self._block(spec, f"{problem}; choose --from new|all")
             return
@@ -156,11 +159,11 @@ class HandlerPlanner:
     # --- the lane ---
 
     def _lane(self, spec: ConsumerSpec) -> None:
-        info = self._found(spec)
+        info = self._found.of(spec)
         if info is None:
             self._change("create", spec, CreateDurable(spec, _begin(spec)), _created(spec))
             return
-        drift = [*consumer_drift(spec, info), *self._passed_by(spec, info)]
+        drift = [*consumer_drift(spec, info), *self._found.passed_by(spec, info)]
         owner = next((one for one in drift if one.field == "owner" and not one.mend), None)
         if owner is not None:
             self._foreign(spec, owner)
@@ -174,21 +177,10 @@ class HandlerPlanner:
 
     # --- taking over ---
 
-    def _left(self, spec: ConsumerSpec, name: str) -> bool:
-        """Whether a former name has left anything on the server."""
-        service = spec.handler.service
-        record = self._record(name, spec)
-        return (
-            self._durable(spec.stream, service, name, "main") is not None
-            or self._durable(self._settings.retry_stream, service, name, "lane") is not None
-            or (record is not None and record.moved_to is None and record.stream == spec.stream)
-            or (name in self._choices.moves and (service, name) in self._observed.parked)
-        )
-
     def _takes_over(self, main: ConsumerSpec, lane: ConsumerSpec, former: Sequence[str]) -> bool:
         """Plan it; False where something keeps it from being done."""
-        found = self._found(main)
-        problem = self._not_at_the_floor(main, found, former)
+        found = self._found.of(main)
+        problem = self._found.not_at_the_floor(main, former)
         if found is not None and not problem:
             self._existing(main, found)
         if problem:
@@ -198,26 +190,6 @@ class HandlerPlanner:
         self._change("move", main, step, self._taken(main, found, former), "takes over")
         return True
 
-    def _not_at_the_floor(
-        self, main: ConsumerSpec, found: dict[str, Any] | None, former: Sequence[str]
-    ) -> str:
-        """Why the positions of former names cannot be taken over; empty where they can."""
-        for name in former:
-            old = self._durable(main.stream, main.handler.service, name, "main")
-            record = self._record(name, main)
-            if old is None and record is not None and found is None:
-                problem = self._no_floor(main, record, record.floor)
-                if problem:
-                    return f"handler {name} cannot be taken over from its record: {problem}"
-            if found is not None and old is not None and not covers_from(found, old):
-                waits = old.get("num_pending", 0) + old.get("num_ack_pending", 0)
-                return (
-                    f"consumer {main.durable} exists and began after the position of {name}, so "
-                    f"{counted(waits, 'event')} of {name} would be skipped; work them with a "
-                    f"handler named {name}, or delete consumer {main.durable} and apply again"
-                )
-        return ""
-
     def _taken(
         self, main: ConsumerSpec, found: dict[str, Any] | None, former: Sequence[str]
     ) -> tuple[Difference, ...]:
@@ -225,8 +197,8 @@ class HandlerPlanner:
         rows = []
         floors = []
         for name in former:
-            old = self._durable(main.stream, service, name, "main")
-            record = self._record(name, main)
+            old = self._found.former(main.stream, service, name, "main")
+            record = self._found.record(name, main)
             if old is not None or record is not None:
                 floors.append(floor_of(old) if old is not None else record.floor if record else 0)
             parked = self._observed.parked.get((service, name))
@@ -274,25 +246,6 @@ class HandlerPlanner:
         name = spec.handler.name
         remedy = f"`glam-worker apply MODULE... --recreate {name} --from floor` makes it anew"
         self._plan.blocked.append(Blocked(f"consumer {spec.durable}", said, remedy, True, name))
-
-    # --- what is there ---
-
-    def _no_floor(
-        self, spec: ConsumerSpec, record: DurableRecord | None, floor: int | None
-    ) -> str | None:
-        return reasons.no_floor(spec, self._observed.streams.get(spec.stream), record, floor)
-
-    def _found(self, spec: ConsumerSpec) -> dict[str, Any] | None:
-        return self._observed.consumers.get((spec.stream, spec.durable))
-
-    def _durable(self, stream: str, service: str, name: str, way: Any) -> dict[str, Any] | None:
-        """The durable of a former name, unless it is another service's."""
-        found = self._observed.consumers.get((stream, specs.durable_of(service, name, way)))
-        metadata = (found or {}).get("config", {}).get("metadata") or {}
-        return found if metadata.get(specs.OWNER_SERVICE, service) == service else None
-
-    def _record(self, name: str, spec: ConsumerSpec) -> DurableRecord | None:
-        return self._observed.records.get((spec.handler.service, name))
 
 
 def _begin(spec: ConsumerSpec) -> dict[str, Any]:
