@@ -212,8 +212,7 @@ class Pipeline:
         self._start_slots()
         settlement = await self._settler.settle(delivery, settlement, run)
         self._release(delivery)
-        took = Took(started, ended)
-        self._facts[delivery.way].settled(delivery, run, settlement, took)
+        self._facts[delivery.way].settled(delivery, run, settlement, Took(started, ended))
         return False
 
     async def _begun(self, delivery: Delivery) -> bool:
