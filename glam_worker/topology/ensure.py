@@ -12,17 +12,13 @@ from glam_worker.errors import TopologyError
 from glam_worker.jetstream.consumers import nanoseconds
 from glam_worker.settings import Settings
 from glam_worker.topology import reasons, specs
-from glam_worker.topology.choosing import check_holds, chosen_stream, does_not_exist
-from glam_worker.topology.drift import (
-    consumer_drift,
-    position_drift,
-    retry_stream_problems,
-    stream_drift,
-)
+from glam_worker.topology.choosing import check_holds, chosen_stream
+from glam_worker.topology.drift import consumer_drift, position_drift
+from glam_worker.topology.ensure_streams import StreamAdmin, Streams
 from glam_worker.topology.ensured import Ensured, EnsuredConsumer, Refused
 from glam_worker.topology.records import State, declared_record, record_of
 from glam_worker.topology.remembered import Remembered, record_durable, record_stream
-from glam_worker.topology.specs import ConsumerSpec, StreamSpec
+from glam_worker.topology.specs import ConsumerSpec
 
 _NOT_UNIQUE = 10100
 """Another consumer of a work queue has one of these subjects."""
@@ -31,12 +27,9 @@ _AT_A_TIME = 8
 of very many would not be answered in time."""
 
 
-class Admin(Protocol):
+class Admin(StreamAdmin, Protocol):
     """Reads and creates streams and consumers."""
 
-    async def stream(self, name: str) -> dict[str, Any] | None: ...
-    async def streams_holding(self, subject: str) -> list[str]: ...
-    async def create_stream(self, config: dict[str, Any]) -> bool: ...
     async def consumer(self, stream: str, name: str) -> dict[str, Any] | None: ...
     async def create_consumer(
         self, stream: str, config: dict[str, Any]
@@ -49,33 +42,30 @@ async def ensure(admin: Admin, state: State, registry: Registry, settings: Setti
     Raises TopologyError where no worker can run: a subject that no stream holds, a retry stream
     that would lose what is parked on it.
     """
-    return await _Ensuring(admin, state, settings).run(registry)
+    before = await Remembered.read(state, registry, specs.own_streams(settings))
+    return await _Ensuring(admin, state, settings, before).run(registry)
 
 
 class _Ensuring:
-    def __init__(self, admin: Admin, state: State, settings: Settings) -> None:
+    def __init__(self, admin: Admin, state: State, settings: Settings, before: Remembered) -> None:
         self._admin = admin
         self._state = state
         self._settings = settings
         self._result = Ensured()
-        self._claims_kept = 0.0
-        self._before = Remembered()
-        self._streams: dict[str, dict[str, Any]] = {}
-        self._ours: list[dict[str, Any]] = []
+        self._before = before
+        self._streams = Streams(admin, settings, before, self._result)
         self._renamed: dict[tuple[str, str], str] = {}
         self._few = asyncio.Semaphore(_AT_A_TIME)
 
     async def run(self, registry: Registry) -> Ensured:
-        times = (handler.options.remembered_for or 0.0 for handler in registry.handlers)
-        self._claims_kept = max(times, default=0.0)
-        names = specs.own_streams(self._settings)
-        self._before = await Remembered.read(self._state, registry, names)
         holding = await asyncio.gather(*map(self._holding, registry.handlers))
         chosen = [
             (handler, await self._stream_of(handler, streams))
             for handler, streams in zip(registry.handlers, holding, strict=True)
         ]
-        await self._own_streams({stream for _, stream in chosen if stream})
+        times = (handler.options.remembered_for or 0.0 for handler in registry.handlers)
+        events = {stream for _, stream in chosen if stream}
+        await self._streams.make_own(events, max(times, default=0.0))
         mains = [specs.main_consumer(handler, stream) for handler, stream in chosen if stream]
         found = await asyncio.gather(*map(self._main, mains))
         lanes = [
@@ -109,91 +99,11 @@ class _Ensuring:
         """
         record = self._before.durables.get((handler.service, handler.name))
         name = chosen_stream(handler, holding, self._settings, record)
-        if await self._was_deleted(name):
+        if await self._streams.was_deleted(name):
             self._refuse(specs.main_consumer(handler, name), reasons.stream_gone(handler, name))
             return None
-        check_holds(handler, name, (await self._known(name))["config"].get("subjects") or [])
-        return name
-
-    async def _was_deleted(self, name: str) -> bool:
-        if name in self._streams or not self._before.had_stream(name):
-            return False
-        return await self._admin.stream(name) is None
-
-    async def _known(self, name: str) -> dict[str, Any]:
-        if name not in self._streams:
-            ours = specs.events_stream(self._settings)
-            look = self._stream(ours) if name == ours.name else self._admin.stream(name)
-            info = await look
-            if info is None:
-                raise does_not_exist(name)
-            self._streams[name] = info
-        return self._streams[name]
-
-    async def _stream(self, spec: StreamSpec, lost: str = "") -> dict[str, Any]:
-        info = await self._admin.stream(spec.name)
-        if info is None:
-            if await self._created(spec):
-                self._result.created.append(f"stream {spec.name}")
-            info = await self._admin.stream(spec.name)
-        if info is None:
-            raise TopologyError(f"stream {spec.name} was created and is gone again")
-        before = self._before.streams.get(spec.name)
-        if before is not None and before.created != nanoseconds(info["created"]):
-            self._result.alarms.append(reasons.deleted_before(f"stream {spec.name}", lost))
-        self._result.drift.extend(stream_drift(spec.config, info))
-        self._streams[spec.name] = info
-        self._ours.append(info)
-        return info
-
-    async def _created(self, spec: StreamSpec) -> bool:
-        try:
-            return await self._admin.create_stream(spec.config)
-        except PermissionDenied as error:
-            raise TopologyError(reasons.may_not_create(f"stream {spec.name}", error)) from error
-        except ApiError as error:
-            raise TopologyError(reasons.cannot_create(spec, error)) from error
-
-    async def _own_streams(self, events: set[str]) -> None:
-        """The retry and the dead-letter stream and the buckets, as safe as the events."""
-        configs = [(await self._known(name))["config"] for name in events]
-        replicas = max((int(config.get("num_replicas", 1)) for config in configs), default=1)
-        stored = {config.get("storage", "file") for config in configs}
-        storage = "file" if "file" in stored or not stored else "memory"
-        retry = specs.retry_stream(self._settings, replicas, storage)
-        problems = retry_stream_problems(await self._stream(retry, "without the parked retries"))
-        if problems:
-            raise TopologyError("\n".join(problems))
-        self._result.dlq_stream = await self._dead_letters(replicas, storage)
-        if self._claims_kept:
-            claims = (specs.CLAIMS, self._claims_kept, self._settings, replicas, storage)
-            lost = "without the claims: idempotent handlers may handle an event again"
-            await self._stream(specs.bucket(*claims), lost)
-        ledger = (specs.LEDGER, specs.LEDGER_KEPT, self._settings, replicas, storage)
-        lost = "without the runs that never ended: events that kill workers get more runs"
-        await self._stream(specs.bucket(*ledger), lost)
-        await self._state_bucket(replicas, storage)
-
-    async def _state_bucket(self, replicas: int, storage: str) -> None:
-        """Without it a worker works, but takes a deleted durable for one it may not create."""
-        try:
-            await self._stream(specs.bucket(specs.STATE, 0.0, self._settings, replicas, storage))
-        except (BrokerError, TopologyError) as error:
-            self._result.notes.append(f"bucket {specs.STATE} cannot be used: {error}")
-
-    async def _dead_letters(self, replicas: int, storage: str) -> str:
-        spec = specs.dlq_stream(self._settings, replicas, storage)
-        holding = await self._admin.streams_holding(specs.DLQ_SUBJECTS[0])
-        if not holding or holding == [spec.name]:
-            await self._stream(spec, "without the dead letters")
-            return spec.name
-        name = holding[0]
-        config = (await self._known(name))["config"]
-        age = int(config.get("max_age", 0)) / specs.NS
-        self._result.notes.append(
-            f"dead letters lie in stream {name}, which holds dlq.> and keeps messages for "
-            f"{age / 3600:g} h" + ("" if age else " (no limit)") + "; `glam-worker plan` shows "
-            f"the move to {spec.name}"
+        check_holds(
+            handler, name, (await self._streams.known(name))["config"].get("subjects") or []
         )
         return name
 
@@ -224,7 +134,7 @@ class _Ensuring:
         if record is None and (old := await self._former(spec.handler, spec.stream)):
             self._renamed[spec.handler.service, spec.handler.name] = old
             return reasons.renamed(spec, old)
-        stream = await self._known(spec.stream)
+        stream = await self._streams.known(spec.stream)
         return reasons.why_not_created(spec, record, nanoseconds(stream["created"]))
 
     async def _former(self, handler: Handler, stream: str) -> str | None:
@@ -282,7 +192,7 @@ class _Ensuring:
         return info
 
     async def _found(self, spec: ConsumerSpec, info: dict[str, Any]) -> EnsuredConsumer:
-        stream = await self._known(spec.stream)
+        stream = await self._streams.known(spec.stream)
         record = self._before.durables.get((spec.handler.service, spec.handler.name))
         drift = (*consumer_drift(spec, info), *position_drift(spec, stream, info, record))
         return EnsuredConsumer(spec, info, stream, drift)
@@ -305,7 +215,7 @@ class _Ensuring:
                     )
                     for one in ours
                 ),
-                *(record_stream(self._state, self._before, info) for info in self._ours),
+                *(record_stream(self._state, self._before, info) for info in self._streams.ours),
             )
         except BrokerError as error:
             self._result.notes.append(f"what exists cannot be recorded in {specs.STATE}: {error}")
