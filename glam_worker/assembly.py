@@ -57,13 +57,12 @@ class HandlerWork:
 
     @property
     def stray(self) -> str:
-        """That it was given what it did not declare; empty where it was not."""
-        subject = self.pipeline.strays.subject
-        if subject is None:
+        """That it was given what its durables should not give; empty where it was not."""
+        problem = self.pipeline.strays.problem
+        if problem is None:
             return ""
         return (
-            f"handler {self.handler.name} was given an event of {subject}, which its "
-            f"subject {self.handler.subject} does not match: its durable was changed; see "
+            f"handler {self.handler.name} was given {problem}: a durable of it was changed; see "
             "`glam-worker plan`"
         )
 

@@ -114,8 +114,8 @@ class Upkeep:
             standings = await self._standings()
             for standing in standings:
                 self._dropping[_owner(standing.spec)].look(standing)
-                self._explain(standing)
                 await self._follow(standing)
+            self._explain_strays(standings)
             self.remarks = tuple(text for one in standings for text in one.remarks)
             await self._record(standings)
         except BrokerError as error:
@@ -158,17 +158,17 @@ class Upkeep:
         elif standing.consumer is not None:
             await self._pull(work, standing)
 
-    def _explain(self, standing: Standing) -> None:
+    def _explain_strays(self, standings: Sequence[Standing]) -> None:
         """Why strays came, if any did."""
-        if standing.spec.way == "main" and standing.consumer is not None:
-            strays = self._works[_owner(standing.spec)].pipeline.strays
-            strays.looked(as_declared=not standing.filtered)
+        for owner, work in self._works.items():
+            ours = [one.consumer for one in standings if _owner(one.spec) == owner]
+            as_declared = all(one is not None and not one.unsafe for one in ours)
+            work.pipeline.strays.looked(as_declared=as_declared)
 
     def _strays(self) -> bool:
-        """Whether a handler that is pulled was given what it did not declare."""
+        """Whether a handler that is pulled was given what it must not be."""
         return any(
-            work.pipeline.strays.subject and "main" not in work.problems
-            for work in self._works.values()
+            work.pipeline.strays.problem and not work.problems for work in self._works.values()
         )
 
     async def _hold(self, work: HandlerWork, standing: Standing, problem: str) -> None:

@@ -44,6 +44,7 @@ GLAM_BODY_SHA256 = "Glam-Body-Sha256"
 GLAM_BODY_KEPT_UNTIL = "Glam-Body-Kept-Until"
 
 NATS_MSG_ID = "Nats-Msg-Id"
+NATS_MSG_SIZE = "Nats-Msg-Size"
 NATS_EXPECTED_STREAM = "Nats-Expected-Stream"
 NATS_EXPECTED_LAST_SEQUENCE = "Nats-Expected-Last-Sequence"
 NATS_EXPECTED_LAST_SUBJECT_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"

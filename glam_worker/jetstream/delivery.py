@@ -137,6 +137,11 @@ class JetStreamDelivery:
         return self._headers
 
     @property
+    def bodiless(self) -> bool:
+        """Whether the server held its body back (``headers_only``): it tells the size instead."""
+        return not self.data and self.raw_headers.get(names.NATS_MSG_SIZE, "0") != "0"
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The publisher's headers."""
         return names.user_headers(self.raw_headers)

@@ -49,7 +49,12 @@ class Executor:
         self._read = envelope_of(handler.payload).from_bytes
 
     def takes(self, delivery: Delivery) -> bool:
-        """Whether the declared filter matches it; the lane is the handler's own, whatever comes."""
+        """Whether the declared filter matches it, and its body came with it.
+
+        The lane is the handler's own, whatever comes.
+        """
+        if not delivery.data and delivery.bodiless:
+            return False
         subject = delivery.subject
         if subject in self._matching or delivery.way == "lane":
             return True

@@ -224,7 +224,7 @@ class Pipeline:
             self._runs.busy -= 1
 
     async def _refuse(self, delivery: Delivery) -> bool:
-        """Settle what the declared filter does not match: it is not run."""
+        """Settle what no durable of ours hands out: it is not run."""
         met = self.strays.met(delivery, self.ack_wait)
         decided = met if isinstance(met, HandBack) else self._settler.decide(met, delivery)
         await self.settle_unrun(delivery, decided)

@@ -46,6 +46,10 @@ class Delivery(Protocol):
         """The publisher's headers, without those of the protocol and of the runtime."""
 
     @property
+    def bodiless(self) -> bool:
+        """Whether the server held its body back, as a durable with ``headers_only`` makes it."""
+
+    @property
     def carrier(self) -> str:
         """This message: its stream, the stream's ``created`` in ns, its sequence, with dots."""
 

@@ -81,6 +81,7 @@ class Held:
         self.headers: dict[str, str] = {}
         self.carrier = self.origin = carrier.id
         self.replay_id: str | None = None
+        self.bodiless = False
         self._settled = False
 
     def ack(self) -> bool:
