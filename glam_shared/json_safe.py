@@ -17,7 +17,7 @@ def json_text(value: object) -> str:
     """*value* as text that UTF-8 can carry, without NUL."""
     try:
         text = value if isinstance(value, str) else str(value)
-    except Exception as error:  # noqa: BLE001 - whatever a foreign __str__ raises
+    except BaseException as error:  # noqa: BLE001 - whatever a foreign __str__ raises
         text = f"<{type(value).__name__} without text: {type(error).__name__}>"
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 

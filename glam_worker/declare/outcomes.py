@@ -13,6 +13,7 @@ from math import inf
 from typing import Literal, TypeAlias
 
 from glam_shared.errors import DomainError, InfrastructureError, RateLimitExceededError
+from glam_shared.json_safe import json_text
 
 Reason: TypeAlias = Literal["invalid", "rejected", "exhausted", "crashed"]
 
@@ -41,6 +42,8 @@ class Retry(Exception):
     Default: the delay of the handler's retry policy.
     """
 
+    after: float | None = None
+
     def __init__(self, after: float | timedelta | None = None, message: str = "") -> None:
         self.after = None if after is None else _seconds(after)
         super().__init__(message or "the handler asked for a retry")
@@ -52,6 +55,9 @@ class Snooze(Exception):
     Exactly one of ``after`` (seconds or timedelta) and ``until`` (aware datetime).
     Raises ValueError for neither, both, or a naive ``until``.
     """
+
+    after: float | None = None
+    until: datetime | None = None
 
     def __init__(
         self, after: float | timedelta | None = None, *, until: datetime | None = None
@@ -104,13 +110,29 @@ def outcome_of(
 
     The error itself becomes ``__cause__`` of the outcome, where dead letters find it.
     """
-    if isinstance(error, Retry | Snooze | Reject):
+    if isinstance(error, Reject):
         return error
+    if isinstance(error, Retry | Snooze):
+        return _checked(error)
     if isinstance(error, fatal):
         return _because(error, Reject(_text(error)))
     if isinstance(error, retry_on):
         return _because(error, Retry())
     return _because(error, _default(error))
+
+
+def _checked(asked: Retry | Snooze) -> Retry | Snooze:
+    """The same, unless its delay is none: a subclass may have set what it liked, or nothing."""
+    try:
+        if isinstance(asked, Snooze):
+            asked.after = Snooze(asked.after, until=asked.until).after
+        else:
+            asked.after = Retry(asked.after).after
+    except Exception as wrong:  # noqa: BLE001 - whatever was set may raise whatever it likes
+        retry = Retry()
+        retry.__cause__ = TypeError(f"{type(asked).__name__} asks for no possible delay: {wrong}")
+        return retry
+    return asked
 
 
 def _default(error: Exception) -> Retry | Reject:
@@ -132,4 +154,4 @@ def _because(error: Exception, outcome: Retry | Reject) -> Retry | Reject:
 
 
 def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return json_text(error) or type(error).__name__

@@ -72,8 +72,8 @@ class Executor:
                 raise WrongEventError(
                     f"event_type is {envelope.event_type!r}, the subject {delivery.subject!r}"
                 )
-        except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
-            return Invalid(error)
+        except BaseException as error:  # noqa: BLE001 - a validator of the user's may raise anything
+            return Invalid(_as_exception(error))
         return Run(delivery, envelope, self._surroundings, now + self._timeout)
 
     def begin(self, run: Run) -> Waiting | None:
@@ -107,6 +107,13 @@ class Executor:
         if not isinstance(error, Exception):
             return _retry_because(error)
         return outcome_of(_single(error), self._fatal, self._retry_on)
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """The same; what would end the process, raised where an event is read, does not end it."""
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"reading the event raised {type(error).__name__}")
 
 
 def _called(call: Call, payload: Any, run: Run) -> Any:

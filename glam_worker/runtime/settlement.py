@@ -6,11 +6,11 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from glam_shared.errors import InfrastructureError
 from glam_worker.declare.context import EventContext
-from glam_worker.declare.outcomes import DONE, Outcome
+from glam_worker.declare.outcomes import DONE, Outcome, Snooze
 from glam_worker.declare.retry import (
     ACK,
     Ack,
@@ -69,7 +69,10 @@ class Settler:
             return ACK
         attempt = delivery.counted + 1
         now = self._server_time()
-        return decide(outcome, attempt, self._policy, now=now, draw=random.random())  # noqa: S311
+        made = decide(outcome, attempt, self._policy, now=now, draw=random.random())  # noqa: S311
+        if isinstance(outcome, Snooze) and isinstance(made, Park) and not made.delay:
+            return replace(made, delay=_by_own_clock(outcome))
+        return made
 
     async def settle(
         self, delivery: Delivery, settlement: Settlement, run: EventContext | None
@@ -149,3 +152,13 @@ class Settler:
 
     def _in(self, seconds: float) -> datetime:
         return self._server_time() + timedelta(seconds=min(seconds, _LONGEST_DELAY))
+
+
+def _by_own_clock(snooze: Snooze) -> float:
+    """Seconds from now by this machine's clock, by which its handler may have snoozed.
+
+    The time has come by the server's; behind it, the handler would snooze again and again.
+    """
+    if snooze.until is None:
+        return 0.0
+    return max(0.0, (snooze.until - datetime.now(UTC)).total_seconds())

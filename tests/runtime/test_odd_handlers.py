@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
-from glam_shared.errors import RateLimitExceededError
+from glam_shared.errors import DomainError, RateLimitExceededError
 from glam_worker import EventContext, Retry, RetryPolicy, Snooze
 from glam_worker.testing import Bench, WorkerFactory
 
@@ -125,6 +125,95 @@ async def test_a_delay_beyond_all_time_is_parked(worker: WorkerFactory, delay: E
             assert 2100 < datetime.fromisoformat(due).year < 2262
 
     assert settled.outcome == "parked"
+
+
+class Wordless(DomainError):
+    """A domain error that raises when it is shown."""
+
+    def __init__(self) -> None:
+        """Says nothing."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Hurried(Retry):
+    """A retry whose own constructor forgets that of its base."""
+
+    def __init__(self) -> None:
+        """Sets nothing."""
+
+
+class Sleepy(Snooze):
+    """The same of a snooze, which needs a delay."""
+
+    def __init__(self) -> None:
+        """Sets nothing."""
+
+
+def set_later(value: object) -> Retry:
+    """A retry whose delay is set by hand."""
+    retry = Retry()
+    retry.after = value  # type: ignore[assignment]
+    return retry
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "runs"),
+    [
+        (Wordless, "rejected", 1),
+        (Hurried, "exhausted", 2),
+        (Sleepy, "exhausted", 2),
+        (lambda: set_later(timedelta(seconds=1)), "exhausted", 2),
+        (lambda: set_later("soon"), "exhausted", 2),
+    ],
+    ids=["domain error without text", "retry", "snooze", "timedelta", "no delay"],
+)
+async def test_an_outcome_that_is_made_wrong_costs_what_its_policy_says(
+    worker: WorkerFactory, error: Callable[[], Exception], reason: str, runs: int
+) -> None:
+    """No run beyond the attempts, and the letter tells the true reason."""
+
+    @worker.on(SUBJECT, Order, retry=RetryPolicy(attempts=2))
+    async def place(order: Order) -> None:
+        raise error()
+
+    async with worker() as bench:
+        event = await bench.publish(SUBJECT, Order())
+        await bench.finished(event)
+        (letter,) = await bench.dead_letters()
+        assert (letter.reason, len(bench.runs(event))) == (reason, runs)
+
+
+class Ended(BaseModel):
+    """An order whose validator raises what would end the interpreter."""
+
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def _positive(cls, number: int) -> int:
+        if number < 0:
+            raise {-1: SystemExit, -2: asyncio.CancelledError}[number]
+        return number
+
+
+@pytest.mark.parametrize("number", [-1, -2], ids=["exit", "cancelled"])
+async def test_a_validator_that_ends_python_makes_its_event_invalid(
+    worker: WorkerFactory, number: int
+) -> None:
+    """It is a dead letter like any event that cannot be read, and the process works on."""
+
+    @worker.on(SUBJECT, Ended)
+    async def place(order: Ended) -> None: ...
+
+    async with worker() as bench:
+        bad = await bench.publish(SUBJECT, Order(number=number))
+        good = await bench.publish(SUBJECT, Order(number=1))
+        assert (await bench.finished(bad)).outcome == "dead_letter"
+        assert (await bench.finished(good)).outcome == "ack"
+        (letter,) = await bench.dead_letters()
+        assert letter.reason == "invalid"
 
 
 @pytest.mark.parametrize("how", ["at once", "after a wait", "in a thread"])

@@ -15,6 +15,7 @@ from glam_shared.errors import (
     RateLimitExceededError,
     ServiceUnavailableError,
 )
+from glam_shared.messaging import JetStreamClient
 from glam_worker import EventContext, Reject, Retry, RetryPolicy, Snooze
 from glam_worker.testing import WorkerFactory
 
@@ -135,6 +136,25 @@ async def test_a_snooze_costs_no_attempt(worker: WorkerFactory) -> None:
 
     assert last.outcome == "ack"
     assert seen == [1, 1, 1, 2, 2]
+
+
+async def test_a_snooze_of_a_worker_whose_clock_is_behind_waits_by_that_clock(
+    worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time has come by the server's clock; the handler would snooze again and again."""
+    monkeypatch.setattr(
+        JetStreamClient, "server_time", lambda self: datetime.now(UTC) + timedelta(minutes=10)
+    )
+
+    @worker.on(SUBJECT, Order)
+    async def place(order: Order) -> None:
+        raise Snooze(until=datetime.now(UTC) + timedelta(minutes=1))
+
+    async with worker(retry_delays=1.0) as bench:
+        settled = await bench.settled(await bench.publish(SUBJECT, Order()))
+
+    assert settled.outcome == "parked"
+    assert 55 < (settled.delay or 0) <= 60
 
 
 async def test_a_retry_keeps_its_delay(worker: WorkerFactory) -> None:
