@@ -18,7 +18,6 @@ from glam_worker.jetstream.letters import JetStreamLetters
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.pull import PullSource
-from glam_worker.jetstream.pull_state import PullState
 from glam_worker.runtime.claims import Claims
 from glam_worker.runtime.credits import Budget, Credits
 from glam_worker.runtime.executor import Executor
@@ -52,28 +51,10 @@ class HandlerWork:
     lease: Lease
     threads: ThreadPoolExecutor
     facts: dict[Way, WayFacts]
+    claims: Claims | None
+    """None for a handler that is not idempotent."""
     problems: dict[Way, str] = field(default_factory=dict)
     """Why a way is not pulled: unsafe drift, or a durable that was deleted."""
-
-    @property
-    def stray(self) -> str:
-        """That it was given what its durables should not give; empty where it was not."""
-        problem = self.pipeline.strays.problem
-        if problem is None:
-            return ""
-        return (
-            f"handler {self.handler.name} was given {problem}: a durable of it was changed; see "
-            "`glam-worker plan`"
-        )
-
-    @property
-    def beginning(self) -> list[str]:
-        """Consumers that are about to be pulled."""
-        return [
-            f"consumer {source.consumer.durable} is not pulled yet"
-            for source in self.sources
-            if source.state is PullState.CONNECTING
-        ]
 
     def source(self, way: Way) -> PullSource | None:
         """What pulls a way; None where nothing does."""
@@ -112,11 +93,11 @@ class Assembly:
         surroundings = Surroundings(handler, self.log, self.publisher, state)
         threads = ThreadPoolExecutor(concurrency, thread_name_prefix=f"handler-{handler.name}")
         credit = Credits(concurrency, self.budget, BYTES_PER_HANDLER)
-        ledger = self._ledger(handler)
+        ledger, claims = self._ledger(handler), self._claims(handler, facts)
         pipeline = Pipeline(
             concurrency,
             credit,
-            Executor(surroundings, threads, self._claims(handler)),
+            Executor(surroundings, threads, claims),
             self._settler(handler, consumers, ledger, facts),
             self._suspects(handler, credit, ledger, facts),
             facts,
@@ -134,6 +115,7 @@ class Assembly:
             Lease(pipeline, facts),
             threads,
             facts,
+            claims,
             {one.way: one.reason for one in refused}
             | {one.spec.way: one.problem for one in consumers if one.problem},
         )
@@ -190,12 +172,12 @@ class Assembly:
             self.client.server_time,
         )
 
-    def _claims(self, handler: Handler) -> Claims | None:
+    def _claims(self, handler: Handler, facts: dict[Way, WayFacts]) -> Claims | None:
         """None for a handler that is not idempotent."""
         if handler.options.remembered_for is None:
             return None
         store = JetStreamClaims(self.client, CLAIMS)
-        return Claims(store, handler.options.timeout + handler.options.ack_wait)
+        return Claims(store, handler.options.timeout + handler.options.ack_wait, facts)
 
     def _source(self, consumer: EnsuredConsumer, credit: Credits, pipeline: Pipeline) -> PullSource:
         way = consumer.spec.way

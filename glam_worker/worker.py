@@ -20,11 +20,11 @@ from glam_worker.jetstream.lease_line import LeaseLine
 from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
-from glam_worker.jetstream.pull_state import PullState
 from glam_worker.jetstream.state import JetStreamState
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.forecasts import Forecasts
 from glam_worker.observe.topology_log import say_ensured
+from glam_worker.readiness import beginnings, troubles
 from glam_worker.runtime.credits import budget_of
 from glam_worker.runtime.isolation import Isolation
 from glam_worker.runtime.keeper import LeaseKeeper
@@ -205,8 +205,8 @@ class Worker:
         if self.started_at is None:
             return ["the worker starts"]
         reasons = [] if self.client.is_connected() else [self.client.problem or "not connected"]
-        troubles = list(dict.fromkeys(reasons + self._troubles()))
-        return troubles or [begins for work in self.works for begins in work.beginning]
+        found = list(dict.fromkeys(reasons + self._troubles()))
+        return found or [begins for work in self.works for begins in beginnings(work)]
 
     def remarks(self) -> list[str]:
         """What keeps events from coming, and is nobody's mistake, such as a pause."""
@@ -215,16 +215,12 @@ class Worker:
     def _troubles(self) -> list[str]:
         reasons = self._denials.reasons()
         for work in self.works:
-            reasons += work.problems.values()
-            reasons.append(work.stray)
-            reasons.append(work.pipeline.suspects.problem or "")
-            pulling = (one for one in work.sources if one.state is not PullState.QUIET)
-            reasons += (source.reason or "" for source in pulling)
-        return list(dict.fromkeys(filter(None, reasons)))
+            reasons += troubles(work)
+        return list(dict.fromkeys(reasons))
 
     def unhealthy(self) -> list[str]:
         """Why this process should be replaced; empty when it should not."""
-        standing, limit = self.ticker.standing(), self._longest_run()
+        standing, limit = self.watch.blocked, self._longest_run()
         if self.started_at is not None and standing > limit:
             return [f"the event loop stands for {standing:.0f} s, longer than any handler may run"]
         return [

@@ -100,6 +100,14 @@ def _warnings(registry: Registry, settings: Settings) -> Iterator[str]:
                 f"handler {handler.name} ({handler.where}): the catalogue has no "
                 f"{handler.subject}; did you mean {meant}?"
             )
+        needed = handler.options.timeout + handler.options.ack_wait
+        remembered = handler.options.remembered_for
+        if remembered is not None and remembered < needed:
+            yield (
+                f"handler {handler.name} ({handler.where}): idempotent={remembered:g} s is shorter "
+                f"than timeout and ack_wait together ({needed:g} s): a second message of an event "
+                "may run while the first one does"
+            )
         ours = any(covers(held, handler.subject) for held in EVENT_SUBJECTS)
         if handler.options.stream is None and not ours:
             yield (

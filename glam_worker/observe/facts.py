@@ -94,6 +94,10 @@ class _Observed(WayRecord):
         for other in self._others:
             other.ledger_away(delivery, error)
 
+    def claims_away(self, delivery: Delivery, error: Exception) -> None:
+        for other in self._others:
+            other.claims_away(delivery, error)
+
 
 class _ToldAll(_Observed):
     """Tells the others the usual course, too: there are listeners, or the log says everything."""
@@ -154,6 +158,9 @@ class _Harmless(WayFacts):
 
     def ledger_away(self, delivery: Delivery, error: Exception) -> None:
         self._tell(self._listener.ledger_away, delivery, error)
+
+    def claims_away(self, delivery: Delivery, error: Exception) -> None:
+        self._tell(self._listener.claims_away, delivery, error)
 
     @staticmethod
     def _tell(listener: Callable[..., None], *fact: object) -> None:

@@ -91,6 +91,10 @@ class WayLog(WayFacts):
         fields = self._fields(delivery, None) | _error(error)
         _log.error("handed out before, and waits: the ledger does not answer", extra=fields)
 
+    def claims_away(self, delivery: Delivery, error: Exception) -> None:
+        fields = self._fields(delivery, None) | _error(error)
+        _log.error("cannot be claimed, and is not handled: it is tried again", extra=fields)
+
     def _fields(self, delivery: Delivery, run: EventContext | None) -> dict[str, Any]:
         known = {} if run is None else _identity(run)
         return (

@@ -25,8 +25,8 @@ class Stoppable(Protocol):
         """Runs that go on."""
 
     @property
-    def overstay(self) -> bool:
-        """Whether one of them goes on past its timeout."""
+    def overstays(self) -> int:
+        """Those of them that go on past their timeout."""
 
     @property
     def waiting(self) -> Collection[Delivery]:
@@ -66,7 +66,7 @@ class Gate:
         await self._turns.acquire()
         turn = Turn(self._leave)
         try:
-            if any(pipeline.overstay for pipeline in self._pipelines):
+            if any(pipeline.overstays for pipeline in self._pipelines):
                 raise NotAlone
             for pipeline in self._pipelines:
                 pipeline.pause()
@@ -85,7 +85,7 @@ class Gate:
             async with asyncio.timeout(1.0):
                 await self._ended.wait()
         except TimeoutError:
-            if any(pipeline.overstay for pipeline in self._pipelines):
+            if any(pipeline.overstays for pipeline in self._pipelines):
                 raise NotAlone from None
 
     def _leave(self, took: float) -> None:

@@ -48,6 +48,8 @@ class Blocker:
     """Whether somebody holds it in a debugger."""
     about: dict[str, Any]
     """Fields of the event, as far as they are known."""
+    delivery: object | None
+    """What is worked; None where it is not known."""
 
     @property
     def name(self) -> str:
@@ -59,9 +61,11 @@ class LoopWatch:
     """Looks at the ticker of a loop from another thread.
 
     * ``standing``: it has not turned for more than a second; said once, and once when it turns.
-    * ``over``: it stands for longer than the handler that blocks it may run (without one in the
-      stack: the longest timeout of all). ``hung`` is called with what to say about it; by default
-      it does nothing, because an embedded worker does not end its host.
+    * ``over``: one run blocks it for longer than its handler may run (without one in the stack:
+      the longest timeout of all). ``hung`` is called with what to say about it; by default it does
+      nothing, because an embedded worker does not end its host.
+    * ``blocked``: for how long that run does. Several that block one after the other, before the
+      loop turns, are no one's fault.
 
     A process that was itself stopped, or whose interpreter lock was held by native code, looks
     late, and blames no handler for what it did not see.
@@ -75,6 +79,10 @@ class LoopWatch:
         self._looked = ticker.last
         self._since = ticker.last
         self._seconds = 0.0
+        self._blocking: object | None = None
+        self._blocking_since = 0.0
+        self.blocked = 0.0
+        """Seconds that the present run has blocked the loop; 0 while it turns."""
         self.standing = False
         self.over = False
 
@@ -95,24 +103,29 @@ class LoopWatch:
             self._turns_again()
         self._seconds = seconds
         if seconds > SAID_AFTER:
-            self._stands(seconds)
+            self._stands(seconds, now)
+        else:
+            self.blocked = 0.0
 
     def _turns_again(self) -> None:
         self.standing = self.over = False
         _say(logging.WARNING, f"event loop turns again after {self._seconds:.1f} s", {})
 
-    def _stands(self, seconds: float) -> None:
-        if self.over:
-            return
+    def _stands(self, seconds: float, now: float) -> None:
         blocker = blocker_of(self._thread_id, self._watched)
         if blocker is None:
             return
-        limit = self._limit(blocker.handler)
-        text = f"event loop blocked for {seconds:.1f} s by {blocker.name}, at {blocker.place}"
-        if not self.standing:
-            self.standing = True
+        first = not self.standing
+        if first:
+            self.standing, self._blocking_since = True, now - seconds
+        elif blocker.delivery is not self._blocking:
+            self._blocking_since = now
+        self._blocking, self.blocked = blocker.delivery, now - self._blocking_since
+        text = f"event loop blocked for {self.blocked:.1f} s by {blocker.name}, at {blocker.place}"
+        if first:
             _say(logging.WARNING, text, blocker.about | {"frames": blocker.frames})
-        if seconds > limit and not blocker.debugged:
+        limit = self._limit(blocker.handler)
+        if self.blocked > limit and not (blocker.debugged or self.over):
             self.over = True
             which = "its timeout of" if blocker.handler else "the longest timeout of all handlers,"
             text = f"{text}: longer than {which} {limit:g} s; no lease is kept any more"
@@ -133,14 +146,16 @@ def blocker_of(thread_id: int, watched: Sequence[Running]) -> Blocker | None:
     handler, frame = _handler_in(frames, watched)
     shown = frames[0] if frame is None else frame
     about: dict[str, Any] = {}
+    delivery = _local("delivery", frames)
     if handler is not None:
-        about = {"service": handler.service, "handler": handler.name} | _event_in(frames)
+        about = {"service": handler.service, "handler": handler.name} | _event_of(delivery)
     return Blocker(
         handler=handler,
         place=_place(shown),
         frames=[_place(one) for one in frames[:_FRAMES_SHOWN]],
         debugged=any(one.f_globals.get("__name__") in _DEBUGGERS for one in frames),
         about=about,
+        delivery=delivery,
     )
 
 
@@ -170,8 +185,7 @@ def _code(handler: Handler) -> CodeType | None:
     return getattr(inspect.unwrap(handler.function), "__code__", None)
 
 
-def _event_in(frames: list[FrameType]) -> dict[str, Any]:
-    delivery = _local("delivery", frames)
+def _event_of(delivery: Any) -> dict[str, Any]:
     if delivery is None:
         return {}
     return {

@@ -85,9 +85,9 @@ class Pipeline:
         return self._runs.going
 
     @property
-    def overstay(self) -> bool:
-        """Whether a run goes on past its timeout."""
-        return self._runs.overstay
+    def overstays(self) -> int:
+        """Runs that go on past their timeout; callable from any thread."""
+        return self._runs.overstays
 
     @property
     def waiting(self) -> set[Delivery]:

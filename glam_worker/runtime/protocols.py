@@ -170,6 +170,10 @@ class WayFacts(Protocol):
         """A suspect, and those after it, wait for the ledger. Not all listen to it."""
         return
 
+    def claims_away(self, delivery: Delivery, error: Exception) -> None:
+        """An event, and those after it, cannot be claimed. Not all listen to it."""
+        return
+
 
 class Facts(Protocol):
     """Is told what happens to a handler."""

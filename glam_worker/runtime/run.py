@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
@@ -22,6 +22,10 @@ from glam_worker.runtime.protocols import Delivery, Publisher
 
 CURRENT: ContextVar[Run | None] = ContextVar("glam_worker_run", default=None)
 """The run that the calling code belongs to; log lines take their fields from it."""
+
+Cut: TypeAlias = Literal["timeout", "stopping"]
+Phase: TypeAlias = Literal["claiming", "called", "returned"]
+"""Of a run: its event is claimed, its handler is called, and what it did is written down."""
 
 
 @dataclass(slots=True)
@@ -42,10 +46,12 @@ class Run(EventContext):
     __slots__ = (
         "_envelope",
         "_surroundings",
+        "cut",
         "delivery",
         "emission",
         "expires",
         "payload",
+        "phase",
     )
 
     def __init__(
@@ -64,6 +70,14 @@ class Run(EventContext):
         self._surroundings = surroundings
         self.emission: Emission | None = None
         """What it publishes with; None as long as it publishes nothing."""
+        self.cut: Cut | None = None
+        """Why it was told to end before its time."""
+        self.phase: Phase = "called"
+
+    @property
+    def ignored_its_end(self) -> bool:
+        """Of one that returned: whether it was told to end, and hid that."""
+        return self.cut is not None and self.handler.is_async
 
     @property
     def handler(self) -> Handler:

@@ -52,12 +52,12 @@ class Runs:
         self._executor = executor
         self._facts = facts
         self._deadlines = Deadlines(timeout, self._expire)
-        self._cut: dict[asyncio.Task[None], str] = {}
+        self._runs: dict[asyncio.Task[None], Run] = {}
 
     @property
-    def overstay(self) -> bool:
-        """Whether a run goes on past its timeout, as one in a thread may for ever."""
-        return "timeout" in self._cut.values()
+    def overstays(self) -> int:
+        """Runs that go on past their timeout, as one in a thread may for ever; from any thread."""
+        return sum(run.cut == "timeout" for run in list(self._runs.values()))
 
     def begin(self, run: Run) -> Outcome | Begun:
         """Take the run's first step: its outcome, unless it waits."""
@@ -78,6 +78,7 @@ class Runs:
         """The outcome of a run that waits; None for one that was cut short by stopping."""
         self.busy += 1
         self.going[task] = delivery
+        self._runs[task] = begun.run
         self._deadlines.watch(task, begun.run.expires)
         self.began_to_wait()
         error: BaseException | None = None
@@ -89,26 +90,30 @@ class Runs:
             error = raised
         finally:
             self._deadlines.release(task)
-            del self.going[task]
+            del self.going[task], self._runs[task]
             self.busy -= 1
-        return self._outcome(task, error)
+        return self._outcome(begun.run, error)
 
-    def _outcome(self, task: asyncio.Task[None], error: BaseException | None) -> Outcome | None:
-        cut = self._cut.pop(task, None)
-        if cut == "stopping" and isinstance(error, asyncio.CancelledError):
-            return None
-        return self._executor.outcome(error, timed_out=cut == "timeout")
+    def _outcome(self, run: Run, error: BaseException | None) -> Outcome | None:
+        if run.cut == "stopping":
+            cancelled = isinstance(error, asyncio.CancelledError)
+            if cancelled or (error is None and run.ignored_its_end):
+                return None
+        return self._executor.outcome(error, timed_out=run.cut == "timeout")
 
     def _expire(self, task: asyncio.Task[None]) -> None:
-        self._cut[task] = "timeout"
-        delivery = self.going[task]
-        self._facts[delivery.way].expired(delivery)
+        run, delivery = self._runs[task], self.going[task]
+        if run.phase == "returned":
+            return  # the handler was in time
+        if run.phase == "called":
+            self._facts[delivery.way].expired(delivery)
+        run.cut = "timeout"
         task.cancel()
 
     def abort(self) -> None:
         """Cut short what still runs; a run cut short costs no attempt."""
-        for task in list(self.going):
-            self._cut[task] = "stopping"
+        for task, run in list(self._runs.items()):
+            run.cut = "stopping"
             task.cancel()
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from glam_shared.errors import InfrastructureError
-from glam_worker.declare.retry import ACK, HandBack, Park, Settlement
+from glam_worker.declare.retry import ACK, HandBack, Settlement
 from glam_worker.runtime.gate import NotAlone, Turn
 from glam_worker.runtime.isolation import Host, Isolation
-from glam_worker.runtime.ledger import NOTHING, Change, Ledger, Record, Start, amend, forgotten
+from glam_worker.runtime.ledger import NOTHING, Ledger, Record, Start, amend, forgotten
+from glam_worker.runtime.ledger_changes import after, begun, ended
 from glam_worker.runtime.protocols import Delivery, Way, WayFacts
 from glam_worker.runtime.verdict import Verdict, judge
 
@@ -68,12 +70,19 @@ class Suspects:
         self._stuck: set[Delivery] = set()
         """Those that may wait long, or did."""
         self._problem: str | None = None
+        self._crowded_until = 0.0
+        """When a suspect that was handed back, as others ran on, will have come again."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def problem(self) -> str | None:
         """Why suspects wait; None when the ledger answers, or none waits."""
         return self._problem if self._stuck else None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether one must run alone, and cannot: another run goes on past its timeout."""
+        return time.monotonic() < self._crowded_until
 
     @property
     def unstarted(self) -> list[Delivery]:
@@ -172,6 +181,7 @@ class Suspects:
         try:
             turn = await self._isolation.gate.enter(self._rules.timeout + _AFTER_TIMEOUT)
         except NotAlone:
+            self._crowded_until = time.monotonic() + 2 * self._host.ack_wait
             await self._settle(delivery, HandBack(self._host.ack_wait))
             return
         case = self._cases[delivery]
@@ -203,7 +213,7 @@ class Suspects:
         """Write its start; False if it must not run now, and is taken care of."""
         case = self._cases[delivery]
         case.start = start = Start(uuid.uuid4().hex[:12], case.turn is not None)
-        change = partial(_begun, start)
+        change = partial(begun, start)
         try:
             case.record = await amend(self._ledger, delivery.carrier, case.record, change)
         except InfrastructureError as error:
@@ -219,7 +229,7 @@ class Suspects:
 
     def _not_begun(self, delivery: Delivery, case: _Case, start: Start) -> None:
         """The start may be written, and its run does not begin."""
-        self._isolation.strikes.owe(self._ledger, delivery.carrier, partial(_ended, start))
+        self._isolation.strikes.owe(self._ledger, delivery.carrier, partial(ended, start))
         if case.turn is not None:
             case.turn.end()
         if case.dropped or self._host.lapsed(delivery):
@@ -233,7 +243,7 @@ class Suspects:
         """Its run ended, and this is to be done: strike its start out."""
         case = self._cases.pop(delivery)
         assert case.start is not None  # noqa: S101 - it ran
-        change = _after(settlement, case.start)
+        change = after(settlement, case.start)
         await self._isolation.strikes.make(self._ledger, delivery.carrier, case.record, change)
         if case.turn is not None:
             case.turn.end()
@@ -263,7 +273,7 @@ class Suspects:
         """Strike out what runs on although the worker ends: its process did not die in it."""
         for delivery, case in self._cases.items():
             if case.start is not None:
-                change = partial(_ended, case.start)
+                change = partial(ended, case.start)
                 self._isolation.strikes.owe(self._ledger, delivery.carrier, change)
 
     def _stopped_following(self, delivery: Delivery) -> bool:
@@ -276,25 +286,3 @@ class Suspects:
 
 def _longer(pause: float) -> float:
     return min(max(_PAUSE, 2 * pause), _LONGEST_PAUSE)
-
-
-def _begun(start: Start, record: Record) -> Record:
-    return record.begun(start)
-
-
-def _ended(start: Start, record: Record) -> Record:
-    return record.ended(start)
-
-
-def _after(settlement: Settlement, start: Start) -> Change:
-    """What a run that ended leaves in the ledger: of one that was cut short, what was before."""
-    match settlement:
-        case HandBack():
-            return partial(_ended, start)
-        case Park():
-            return _without_starts
-    return forgotten
-
-
-def _without_starts(record: Record) -> Record:
-    return replace(record, starts=())

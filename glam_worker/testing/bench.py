@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from glam_shared.logging import create_logger
 from glam_shared.messaging import EventEnvelope, JetStreamClient
 from glam_worker.declare.filters import matches
+from glam_worker.readiness import beginnings
 from glam_worker.testing.letters import Letter, letter_of
 from glam_worker.testing.recording import Recording
 from glam_worker.testing.settled import Refusal, Settled, Stored
@@ -66,7 +67,7 @@ class Bench:
     async def _begun(self) -> None:
         """From then on a worker that is not ready has a reason: it pulls, or cannot."""
         for _ in range(_LOOKS):
-            if not any(work.beginning for work in self.worker.works):
+            if not any(beginnings(work) for work in self.worker.works):
                 return
             await asyncio.sleep(_LOOK_EVERY)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from datetime import timedelta
 
@@ -170,17 +171,21 @@ async def test_a_replay_on_purpose_runs(worker: WorkerFactory) -> None:
     assert len(runs) == 3
 
 
+@pytest.mark.parametrize("timeout", [0.2, 30.0], ids=["short timeout", "long timeout"])
 async def test_without_a_bucket_no_handler_runs_and_no_attempt_is_used(
-    worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
+    worker: WorkerFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    timeout: float,
 ) -> None:
-    """An event waits for the bucket, however short the handler's timeout is."""
+    """An event waits for the bucket, however short the handler's timeout is; readiness says so."""
     monkeypatch.setattr(claims_module, "_BUDGET", 2.0)
     monkeypatch.setattr(claims, "STORE_DELAY", 0.1)
     attempts: list[int] = []
 
     policy = RetryPolicy(attempts=2)
 
-    @worker.on(SUBJECT, Order, idempotent=True, timeout=0.2, retry=policy)
+    @worker.on(SUBJECT, Order, idempotent=True, timeout=timeout, retry=policy)
     async def place(order: Order, event: EventContext) -> None:
         attempts.append(event.attempt)
 
@@ -189,8 +194,81 @@ async def test_without_a_bucket_no_handler_runs_and_no_attempt_is_used(
         await bench.client.api(f"STREAM.DELETE.KV_{CLAIMS}")
         event = await bench.publish(SUBJECT, Order())
         await bench.until(lambda: len(bench.settlements(event)) >= 3, "it to be snoozed")
+        (reason,) = bench.worker.not_ready()
         await bench.client.api(f"STREAM.CREATE.KV_{CLAIMS}", config)
         last = await bench.finished(event)
 
+        assert bench.worker.not_ready() == []
+
     assert attempts == [1]
     assert last.outcome == "ack"
+    assert reason.startswith("events of handler place cannot be claimed, and wait: ")
+    said = [one.message for one in caplog.records if one.levelname == "ERROR"]
+    assert said == ["cannot be claimed, and is not handled: it is tried again", *said[1:]]
+    assert not [one for one in caplog.records if "runs longer" in one.message]
+
+
+async def test_claims_that_are_not_read_where_they_are_written_end_in_no_loop(
+    worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look finds another claim than the last one: the event waits, and readiness says why."""
+    looks = 0
+
+    async def read(self: JetStreamClaims, key: str) -> tuple[Claim, int]:
+        nonlocal looks
+        looks += 1
+        return Claim("other", self.now() - timedelta(hours=1)), 4711
+
+    @worker.on(SUBJECT, Order, idempotent=True)
+    async def place(order: Order) -> None: ...
+
+    async with worker(retry_delays=1.0) as bench:
+        await bench.finished(await bench.publish_raw(SUBJECT, body()))
+        monkeypatch.setattr(JetStreamClaims, "read", read)
+        second = await bench.publish_raw(SUBJECT, body())
+        assert (await bench.settled(second)).outcome == "parked"
+        (reason,) = bench.worker.not_ready()
+
+    assert looks <= 20
+    assert "is another each time" in reason
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_a_run_that_hides_its_timeout_is_not_remembered_as_handled(
+    worker: WorkerFactory, attempts: int
+) -> None:
+    """It failed, and ends in the dead letters when its attempts are spent."""
+
+    @worker.on(SUBJECT, Order, idempotent=True, timeout=0.1, retry=RetryPolicy(attempts=attempts))
+    async def place(order: Order) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async with worker() as bench:
+        event = await bench.publish(SUBJECT, Order())
+        await bench.finished(event)
+        (letter,) = await bench.dead_letters()
+
+    assert (letter.reason, letter.attempts) == ("exhausted", attempts)
+    assert len(bench.runs(event)) == attempts
+
+
+async def test_a_handler_that_returned_in_time_did_not_fail_while_that_is_written(
+    worker: WorkerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the bucket is: the timeout is the handler's."""
+    replace = JetStreamClaims.replace
+
+    async def slow(self: JetStreamClaims, key: str, claim: Claim, revision: int) -> int | None:
+        await asyncio.sleep(0.3)
+        return await replace(self, key, claim, revision)
+
+    monkeypatch.setattr(JetStreamClaims, "replace", slow)
+
+    @worker.on(SUBJECT, Order, idempotent=True, timeout=0.1, retry=RetryPolicy(attempts=1))
+    async def place(order: Order) -> None: ...
+
+    async with worker() as bench:
+        settled = await bench.settled(await bench.publish(SUBJECT, Order()))
+
+    assert (settled.outcome, settled.attempt) == ("ack", 1)

@@ -153,7 +153,7 @@ async def test_a_run_that_never_ends_does_not_let_a_suspect_stop_the_process(
             async with worker(service="shop") as new:
                 await new.publish(OTHER, Order(number=0))
                 mails = new.worker.works[1].pipeline
-                await new.until(lambda: mails.overstay, "the thread to outlive its timeout")
+                await new.until(lambda: mails.overstays, "the thread to outlive its timeout")
                 await resume(new)
                 back = await new.until(lambda: unrun(new), "it to be handed back")
                 other = await new.publish(OTHER, Order(number=1))

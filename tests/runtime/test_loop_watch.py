@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from glam_worker.declare.handler import Handler
 from glam_worker.declare.registry import Registry
 from glam_worker.runtime import loop_watch
-from glam_worker.runtime.loop_watch import LoopWatch, Running, blocker_of
+from glam_worker.runtime.loop_watch import Blocker, LoopWatch, Running, blocker_of
 from glam_worker.runtime.ticker import Ticker
 
 PERIOD = 0.1
@@ -144,3 +144,28 @@ def test_a_thread_that_ended_blocks_nothing() -> None:
     thread.join()
 
     assert blocker_of(thread.ident or 0, []) is None
+
+
+def test_runs_that_block_one_after_the_other_are_measured_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The loop may stand for as long as all of them together; each has its own timeout."""
+    scene = Scene(monkeypatch, 5.0)
+    (running,) = scene.watch._watched
+    deliveries = [object() for _ in range(6)]
+
+    def blocker(*_: object) -> Blocker:
+        delivery = deliveries[min(int(scene.at // 4), 5)]
+        return Blocker(running.handler, "f.py:1 in f", [], False, {}, delivery)
+
+    monkeypatch.setattr(loop_watch, "blocker_of", blocker)
+    scene.looks_until(24.9)
+    assert (scene.ended, scene.watch.over) == ([], False)
+    assert scene.watch.blocked < 5.0
+
+    scene.looks_until(25.5)
+    assert "event loop blocked for 5." in scene.ended[0]
+    assert "longer than its timeout of 5 s" in scene.ended[0]
+    scene.ticker.last = 25.5
+    scene.looks_until(26.0)
+    assert scene.watch.blocked == 0.0

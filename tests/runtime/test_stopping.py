@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from functools import partial
 
+import pytest
 from pydantic import BaseModel
 
 from glam_worker import EventContext, Snooze
@@ -93,6 +94,32 @@ async def test_a_run_cut_short_costs_no_attempt(worker: WorkerFactory) -> None:
     assert [one.outcome for one in cut] == ["handed_back"]
     assert (last.outcome, last.attempt) == ("ack", 1)
     assert attempts == [1, 1]
+
+
+@pytest.mark.parametrize("idempotent", [False, True])
+async def test_a_run_that_hides_that_it_was_cut_short_is_run_again(
+    worker: WorkerFactory, idempotent: bool
+) -> None:
+    """Nobody knows what it left undone: it is handed back as any other that is cut short."""
+    running = asyncio.Event()
+    attempts: list[int] = []
+
+    @worker.on(SUBJECT, Order, idempotent=idempotent)
+    async def place(order: Order, event: EventContext) -> None:
+        attempts.append(event.attempt)
+        if len(attempts) == 1:
+            running.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async with worker(service="shop") as old:
+        event_id = await old.publish(SUBJECT, Order())
+        await running.wait()
+        await old.stop(grace=0)
+        async with worker(service="shop") as new, asyncio.timeout(SOON):
+            last = await new.finished(event_id)
+
+    assert (last.outcome, attempts) == ("ack", [1, 1])
 
 
 async def test_a_handler_that_does_not_end_is_left_to_its_lease(worker: WorkerFactory) -> None:

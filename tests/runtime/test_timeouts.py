@@ -95,6 +95,7 @@ async def test_a_handler_that_ignores_cancellation_keeps_its_slot_until_it_ends(
             other = await bench.publish(SUBJECT, Order(number=2))
             await held_for_two_leases(bench)
             unsettled = bench.settlements()
+            (reason,) = bench.worker.not_ready()
         finally:
             ends.set()
         last = await bench.settled(stubborn)
@@ -103,6 +104,7 @@ async def test_a_handler_that_ignores_cancellation_keeps_its_slot_until_it_ends(
         runs = bench.runs()
 
     assert unsettled == ()
+    assert "every slot of handler place (1) is held by a run that goes on past" in reason
     assert last.outcome == "parked"
     assert max(overlapped) == 1
     assert len(runs) == 3
