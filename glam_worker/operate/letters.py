@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import NotFound
 from glam_shared.messaging.wire import read_headers
+from glam_shared.wording import counted
 from glam_worker.errors import NotThereError, UsageError
 from glam_worker.jetstream.browsing import BrowsedMessage, browse
 from glam_worker.jetstream.consumers import nanoseconds
@@ -17,6 +18,9 @@ from glam_worker.jetstream.stored_letters import StoredLetter, StoredLetters
 from glam_worker.operate.letter_filter import LetterFilter
 from glam_worker.operate.letter_head import LetterHead, head_of, needs_body
 from glam_worker.topology.specs import DLQ_SUBJECTS, NS
+
+_SHOWN = 8
+"""Letters that are named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,7 @@ def _letter(store: LetterStore, message: BrowsedMessage) -> StoredLetter:
 async def find_letter(client: JetStreamClient, letter_id: str) -> StoredLetter:
     """The letter of an id such as ``GLAM_DLQ:17``, or ``17`` where one stream has the letters.
 
+    An event's id does, too, where one letter is about it.
     Raises UsageError for what is no id, NotThereError when there is no such letter.
     """
     stream, sequence = await _place_of(client, letter_id)
@@ -132,10 +137,7 @@ async def _place_of(client: JetStreamClient, letter_id: str) -> tuple[str, int]:
     stream, _, number = letter_id.rpartition(":")
     plain = number.isascii() and number.isdigit() and 0 < len(number) < 20
     if not plain or not int(number) or not _is_name(stream):
-        raise UsageError(
-            f"{letter_id!r} is no letter's id; write it as `glam-worker dlq list --all` does, "
-            "such as GLAM_DLQ:17"
-        )
+        return await _place_by_event(client, letter_id)
     if stream:
         return stream, int(number)
     stores = await letter_stores(client)
@@ -147,6 +149,23 @@ async def _place_of(client: JetStreamClient, letter_id: str) -> tuple[str, int]:
             f"letters lie in the streams {', '.join(names)}; write {names[0]}:{number}"
         )
     return stores[0].stream, int(number)
+
+
+async def _place_by_event(client: JetStreamClient, event_id: str) -> tuple[str, int]:
+    stores = await letter_stores(client)
+    async with contextlib.aclosing(heads(client, LetterFilter(), stores)) as all_heads:
+        found = [(one.stream, one.sequence) async for one in all_heads if one.event_id == event_id]
+    if not found:
+        raise UsageError(
+            f"{event_id!r} is no letter's id, and no letter is about an event of that id; write it "
+            "as `glam-worker dlq list --all` does, such as GLAM_DLQ:17"
+        )
+    if len(found) > 1:
+        ids = ", ".join(f"{stream}:{sequence}" for stream, sequence in found[:_SHOWN])
+        raise UsageError(
+            f"{counted(len(found), 'letter')} are about event {event_id}; name one: {ids}"
+        )
+    return found[0]
 
 
 def _is_name(stream: str) -> bool:

@@ -187,6 +187,22 @@ async def test_a_letter_is_found_by_its_id(client: JetStreamClient, letters: Let
     assert written == (await find_letter(client, "1")).id
 
 
+async def test_a_letter_is_found_by_the_id_of_its_event(
+    client: JetStreamClient, letters: Letters
+) -> None:
+    """
+    As a log line tells it; where several handlers gave the event up, the letters are named.
+    """
+    written = await letters.write(letter(1, event_id="e-1"))
+    others = [
+        await letters.write(letter(2, event_id="e-2", handler=name)) for name in ("ship", "mail")
+    ]
+
+    assert written == (await find_letter(client, "e-1")).id
+    with pytest.raises(UsageError, match=f"2 letters are about event e-2.*{', '.join(others)}"):
+        await find_letter(client, "e-2")
+
+
 @pytest.mark.parametrize("wrong", ["", "x", "0", "-1", "GLAM_DLQ:", "a.b:1", "*:1", "1" * 30, "²"])
 async def test_what_is_no_id_is_wrong_usage(
     client: JetStreamClient, letters: Letters, wrong: str

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from glam_worker.settings import Settings
 
 Letter = Annotated[
-    str, typer.Argument(metavar="LETTER", help="As `dlq list` shows it, such as GLAM_DLQ:17.")
+    str,
+    typer.Argument(metavar="LETTER", help="As `dlq list` shows it: GLAM_DLQ:17. Or an event's id."),
 ]
 
 
