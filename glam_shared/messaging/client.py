@@ -213,7 +213,13 @@ class JetStreamClient:
         return self._clock.offset
 
     def server_time(self) -> datetime:
-        """The server's time, aware, in UTC."""
+        """The server's time, aware, in UTC; this machine's until an answer told the server's."""
+        return self._clock.now()
+
+    async def ask_time(self, operation: str) -> datetime:
+        """The server's time; asks *operation*, such as `STREAM.INFO.ORDERS`, if none was told."""
+        if not self._clock.is_set:
+            await self.api(operation)
         return self._clock.now()
 
     # --- requests ---

@@ -50,7 +50,7 @@ class JetStreamApi:
             self._connection.client, subject, payload, max(deadline - loop.time(), 0.0)
         )
         answer = _read(operation, said)
-        self._clock.hear(answer.get("ts"), asked)
+        self._clock.hear(_moment(answer), asked)
         return answer
 
 
@@ -64,6 +64,19 @@ def _read(operation: str, data: bytes) -> dict[str, Any]:
     if "error" in answer:
         raise api_error(operation, answer["error"])
     return answer
+
+
+def _moment(answer: Mapping[str, Any]) -> object:
+    """When it was answered: lists have no time of their own, but what they list has."""
+    for told in (answer, *_last(answer.get("streams")), *_last(answer.get("consumers"))):
+        if "ts" in told:
+            return told["ts"]
+    return None
+
+
+def _last(listed: object) -> list[dict[str, Any]]:
+    items = listed[-1:] if isinstance(listed, list) else []
+    return [item for item in items if isinstance(item, dict)]
 
 
 def api_error(operation: str, error: Mapping[str, Any]) -> ApiError:

@@ -28,17 +28,22 @@ class ServerClock:
         """Seconds by which the moment told may be wrong."""
         self._said = False
 
+    @property
+    def is_set(self) -> bool:
+        """Whether an answer has named a moment."""
+        return self._told is not None
+
     def now(self) -> datetime:
         """The server's time; ours until the first answer that names a moment."""
         if self._told is None:
-            return datetime.now(UTC)
+            return own_time()
         moment, heard = self._told
         return moment + timedelta(seconds=time.monotonic() - heard)
 
     @property
     def offset(self) -> float:
         """Seconds that the server's clock is ahead of ours; 0 until the first such answer."""
-        return 0.0 if self._told is None else (self.now() - datetime.now(UTC)).total_seconds()
+        return 0.0 if self._told is None else (self.now() - own_time()).total_seconds()
 
     def hear(self, text: object, asked: float) -> None:
         """An answer to what was *asked* at that monotonic time names the moment *text*.
@@ -70,6 +75,11 @@ class ServerClock:
                 self.offset,
             )
         self._said = skewed
+
+
+def own_time() -> datetime:
+    """What time it is for this machine."""
+    return datetime.now(UTC)
 
 
 def read_moment(text: object) -> datetime | None:

@@ -112,7 +112,10 @@ def _ending(done: list[Paused], seconds: float | None) -> str:
         return "is not paused"
     if has_no_end(seconds):
         return "is paused until it is resumed"
-    return f"is paused until {_moment(done[0])}"
+    until = _moment(done[0])
+    if until is None:
+        return "is not paused: the time named by --for was over when the server heard of it"
+    return f"is paused until {until}"
 
 
 def _moment(one: Paused) -> str | None:

@@ -67,7 +67,6 @@ class _Gathering:
             concurrency=settings.concurrency,
             version=client.server_version,
             max_payload=client.max_payload,
-            clock_offset=client.clock_offset,
             account=account,
             streams=streams,
             durables=await self._durables(streams),
@@ -90,6 +89,7 @@ class _Gathering:
             records=records,
             unseen=tuple(self._server.denied),
             unanswered=tuple(self._server.unanswered),
+            clock_offset=self._client.clock_offset,  # now that answers told the server's time
         )
 
     # --- streams and durables ---

@@ -6,6 +6,8 @@ A paused consumer hands out nothing, redeliveries included, until its time; acks
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,7 +49,8 @@ async def pause(
     Can be repeated: the last one counts. Raises BrokerError, NotThereError for a durable that was
     deleted meanwhile.
     """
-    until = client.server_time() + timedelta(seconds=min(seconds, FOR_EVER))
+    now = await _time(client, handler.durables[0])
+    until = now + timedelta(seconds=min(seconds, FOR_EVER))
     return [await _set(client, durable, until) for durable in handler.durables]
 
 
@@ -56,11 +59,23 @@ async def resume(client: JetStreamClient, handler: KnownHandler) -> list[Paused]
     return [await _set(client, durable, None) for durable in handler.durables]
 
 
+async def _time(client: JetStreamClient, durable: Durable) -> datetime:
+    with _named(durable):
+        return await client.ask_time(f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+
+
 async def _set(client: JetStreamClient, durable: Durable, until: datetime | None) -> Paused:
     body = {} if until is None else {"pause_until": until.isoformat().replace("+00:00", "Z")}
-    operation = f"CONSUMER.PAUSE.{durable.stream}.{durable.name}"
+    with _named(durable):
+        answer = await client.api(f"CONSUMER.PAUSE.{durable.stream}.{durable.name}", body)
+    return Paused(durable, until if answer.get("paused") else None)
+
+
+@contextlib.contextmanager
+def _named(durable: Durable) -> Iterator[None]:
+    """Raises NotThereError where the server does not know the durable."""
     try:
-        answer = await client.api(operation, body)
+        yield
     except ApiError as error:
         if error.api_code != 404:
             raise
@@ -68,4 +83,3 @@ async def _set(client: JetStreamClient, durable: Durable, until: datetime | None
             f"consumer {durable.name} of handler {durable.handler} is gone from stream "
             f"{durable.stream} meanwhile; see `glam-worker status`"
         ) from error
-    return Paused(durable, until if answer.get("paused") else None)

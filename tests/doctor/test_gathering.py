@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging import JetStreamClient, server_clock
 from glam_worker import Retry, RetryPolicy
 from glam_worker.declare.registry import Registry
 from glam_worker.dev.server import EmbeddedServer
@@ -71,6 +72,21 @@ async def test_what_a_worker_creates_is_healthy(worker: WorkerFactory) -> None:
     assert (seen.parked.looked_at, seen.parked.all_seen, seen.parked.overdue) == (1, True, ())
     assert seen.tries.denied == ()
     assert f"dlq.{SUBJECT.partition('.')[2]}" in seen.tries.allowed
+
+
+async def test_a_wrong_clock_here_is_found(
+    worker: WorkerFactory, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look of a new connection knows already by how much the clocks differ."""
+    declare(worker)
+    async with worker(service="shop") as bench, JetStreamClient() as client:
+        await client.connect(nats_url)
+        monkeypatch.setattr(
+            server_clock, "own_time", lambda: datetime.now(UTC) - timedelta(minutes=1)
+        )
+        seen = await gather(client, bench.worker.settings, None)
+
+    assert "is +60.0 s from this machine's" in found(seen)["clock-skew"]
 
 
 async def test_looking_changes_nothing(worker: WorkerFactory) -> None:

@@ -282,6 +282,23 @@ async def test_server_time(client: JetStreamClient) -> None:
     assert UTC == client.server_time().tzinfo
 
 
+async def test_a_list_tells_the_server_s_time(client: JetStreamClient) -> None:
+    """
+    By what it lists; where there was no answer yet, whoever needs the time asks for one.
+    """
+    async with JetStreamClient() as listing, JetStreamClient() as asking:
+        await listing.connect_as(client)
+        await asking.connect_as(client)
+        assert 0.0 == listing.clock_offset == asking.clock_offset
+
+        await listing.api("STREAM.LIST")
+        told = await asking.ask_time("STREAM.INFO.EVENTS")
+
+        assert 0.0 != listing.clock_offset
+        assert 0.0 != asking.clock_offset
+        assert abs(told - listing.server_time()) < timedelta(seconds=0.5)
+
+
 def test_skewed_clock(caplog: pytest.LogCaptureFixture) -> None:
     """
     Half of the round trip is taken off; a skew over a second is said once.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import BaseModel
 
-from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging import JetStreamClient, server_clock
 from glam_worker.errors import NotThereError
 from glam_worker.operate.handlers import KnownHandler, known_handlers, named_handlers
 from glam_worker.operate.pausing import has_no_end, pause, remaining, resume
@@ -82,6 +82,28 @@ async def test_a_pause_ends_by_itself(client: JetStreamClient, worker: WorkerFac
 
     assert main.until is not None
     assert timedelta(seconds=0.4) < client.server_time() - begun
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=-3), timedelta(hours=3)])
+async def test_a_wrong_clock_here_changes_no_pause(
+    wrong: timedelta,
+    client: JetStreamClient,
+    nats_url: str,
+    worker: WorkerFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    The time is the server's, also for whoever has asked it nothing before.
+    """
+    await _idle_worker(worker)
+    handler = await ship(client)
+    monkeypatch.setattr(server_clock, "own_time", lambda: datetime.now(UTC) + wrong)
+
+    async with JetStreamClient() as another:
+        await another.connect(nats_url)
+        await pause(another, handler, 60.0)
+
+    assert all(50 < seconds <= 60 for seconds in left(await ship(client)))
 
 
 async def test_pausing_and_resuming_can_be_repeated(
