@@ -63,4 +63,6 @@ def read_settings(kind: type[S]) -> S:
 
 
 def _wrong(item: Mapping[str, Any]) -> str:
+    if not item["loc"]:  # of several variables together: it names them
+        return str(item["msg"]).removeprefix("Value error, ")
     return f"{str(item['loc'][0]).upper()}: {item['msg'][0].lower()}{item['msg'][1:]}"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from glam_shared.errors import ConfigurationError
+
 Secret: TypeAlias = str | Callable[[], str] | None
 """A secret, or a function that returns the present one; it is called on every attempt."""
 
@@ -30,6 +32,16 @@ class ConnectOptions:
     domain: str | None = None
     name: str | None = None
     min_server_version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError for half of an identity: it would be no identity."""
+        if any((self.credentials, self.nkey_seed, self.token)):
+            return
+        for given, missing in (("user", "password"), ("password", "user")):
+            if getattr(self, given) is not None and getattr(self, missing) is None:
+                raise ConfigurationError(
+                    f"A {given} is given and no {missing}: give both, or neither."
+                )
 
     @property
     def tls_files(self) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
-from pydantic import SecretStr
+from pydantic import SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 __all__ = ["ConnectionSettings"]
@@ -33,6 +34,28 @@ class ConnectionSettings(BaseSettings):
     """Prefix of this client's inboxes; give each account its own where subscribing is limited."""
     js_domain: str | None = None
     """JetStream domain. Default: the server's own."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        wrong = list(self.halves())
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    def halves(self) -> Iterator[str]:
+        """What is set without what it goes with, a sentence each."""
+        if bool(self.nats_tls_cert) != bool(self.nats_tls_key):
+            yield (
+                "GLAM_NATS_TLS_CERT and GLAM_NATS_TLS_KEY go together, and only the "
+                f"{'certificate' if self.nats_tls_cert else 'key'} is set; set both, or neither"
+            )
+        others = self.nats_credentials or self.nats_nkey_seed or self.nats_token
+        if not others and (self.nats_user is None) != (self.nats_password is None):
+            yield (
+                "GLAM_NATS_USER and GLAM_NATS_PASSWORD go together (NATS_USER and NATS_PASSWORD "
+                f"are read too), and only the {'password' if self.nats_user is None else 'user'} "
+                "is set; set both, or neither"
+            )
 
     def identity(self) -> dict[str, Any]:
         """The keywords of ``JetStreamClient.connect`` beside servers, name and timeout."""

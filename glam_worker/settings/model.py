@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -175,12 +175,8 @@ class Settings(ConnectionSettings):
         return upper if upper in logging.getLevelNamesMapping() else value
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Settings:
-        wrong = []
-        if bool(self.nats_tls_cert) != bool(self.nats_tls_key):
-            wrong.append(
-                "GLAM_NATS_TLS_CERT and GLAM_NATS_TLS_KEY go together; set both, or neither"
-            )
+    def _fits_together(self) -> Self:
+        wrong = list(self.halves())
         names = (self.events_stream, self.retry_stream, self.dlq_stream)
         if len(set(names)) < len(names):
             wrong.append(

@@ -19,7 +19,9 @@ def test_every_setting_is_listed_with_its_variable(tmp_path: Path) -> None:
 
 def test_origin_of_each_value_is_told(tmp_path: Path) -> None:
     """The environment wins over .env, .env over the default; each says so."""
-    (tmp_path / ".env").write_text("GLAM_CONCURRENCY=8\nGLAM_HTTP_PORT=9000\nNATS_USER=file\n")
+    (tmp_path / ".env").write_text(
+        "GLAM_CONCURRENCY=8\nGLAM_HTTP_PORT=9000\nNATS_USER=file\nNATS_PASSWORD=x\n"
+    )
     env = {"GLAM_CONCURRENCY": "32", "GLAM_LOG_LEVEL": "debug"}
     ended = glam("config", "--json", cwd=tmp_path, env=env)
     found = {entry["variable"]: (entry["value"], entry["from"]) for entry in json.loads(ended.out)}

@@ -118,12 +118,16 @@ def test_defaults() -> None:
     assert {name: getattr(settings, name) for name in DEFAULTS} == DEFAULTS
 
 
+PAIRS = (("nats_tls_cert", "nats_tls_key"), ("nats_user", "nats_password"))
+
+
 @pytest.mark.parametrize("name", EACH)
 def test_variable_sets_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """GLAM_ and the name in capitals is read from the environment."""
     text, value, _, _ = EACH[name]
-    for pair in {name} | {"nats_tls_cert", "nats_tls_key"} if "nats_tls_" in name else {name}:
-        monkeypatch.setenv(variable_of(pair), EACH[pair][0])
+    for pair in PAIRS:
+        for half in pair if name in pair else ():
+            monkeypatch.setenv(variable_of(half), EACH[half][0])
     monkeypatch.setenv(variable_of(name), text)
     assert getattr(Settings.load(), name) == value
     assert Settings.origins()[name].kind == "environment"
@@ -194,6 +198,8 @@ def test_names_of_other_tools_are_read_after_ours(
 ) -> None:
     """NATS_USER and NATS_PASSWORD count where GLAM_NATS_... is not set, source by source."""
     other, ours = name.upper(), variable_of(name)
+    (half,) = {"nats_user", "nats_password"} - {name}
+    monkeypatch.setenv(variable_of(half), "x")
 
     def found() -> str:
         value = getattr(Settings.load(), name)
@@ -253,6 +259,21 @@ def test_certificate_without_key_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("GLAM_NATS_TLS_CERT", "cert.pem")
     (line,) = problems()
     assert "GLAM_NATS_TLS_CERT and GLAM_NATS_TLS_KEY go together" in line
+
+
+@pytest.mark.parametrize(("name", "half"), [("nats_user", "user"), ("nats_password", "password")])
+def test_a_user_without_password_is_told(
+    name: str, half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it would be nobody, or whomever the server takes for nobody."""
+    monkeypatch.setenv(variable_of(name), "anna")
+    (line,) = problems()
+    assert "GLAM_NATS_USER and GLAM_NATS_PASSWORD go together" in line
+    assert f"only the {half} is set; set both, or neither" in line
+    assert "anna" not in line
+
+    monkeypatch.setenv("GLAM_NATS_TOKEN", "comes first")
+    assert Settings.load().nats_token is not None
 
 
 def test_streams_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
