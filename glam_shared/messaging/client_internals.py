@@ -82,6 +82,15 @@ def server_info(client: Client) -> dict[str, Any]:
     return client._server_info
 
 
+def unread_error(client: Client) -> str | None:
+    """What the server said behind its greeting, before it closed, and nats-py did not read."""
+    buffered = getattr(getattr(client._transport, "_io_reader", None), "_buffer", b"")
+    line, ended, _ = bytes(buffered).partition(b"\r\n")
+    if not ended or not line.startswith(b"-ERR "):
+        return None
+    return line[5:].decode("utf-8", "replace")
+
+
 def add_servers(client: Client, addresses: Iterable[str]) -> None:
     """Offer further servers to the reconnect, beside those the cluster announced.
 

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from glam_shared.errors import ConfigurationError
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging import client_internals, credentials, server_address
-from glam_shared.messaging.backoff import reconnect_delay
+from glam_shared.messaging.backoff import Relapses, reconnect_delay
 from glam_shared.messaging.broker_errors import ConnectionFailed, ConnectionLost, PermissionDenied
 from glam_shared.messaging.connect_causes import explain
 from glam_shared.messaging.connect_options import ConnectOptions, Timings
@@ -20,10 +20,8 @@ from glam_shared.messaging.denials import denial_in, needed
 from glam_shared.messaging.dialer import Dialer, server_version
 from glam_shared.messaging.listeners import Listeners
 from glam_shared.messaging.reconnect import require_encryption
+from glam_shared.messaging.troubles import Troubles
 from glam_shared.messaging.watchdog import Remedy, Symptoms, Watchdog
-
-_DENIED_SAID_EVERY = 60.0
-"""Seconds: an ack that is denied is denied thousands of times."""
 
 
 class Connection:
@@ -51,10 +49,9 @@ class Connection:
         self.epoch = 0
         self.opened = 0
         """How many epochs began with `open`."""
-        self.problem: str | None = "not connected yet"
+        self._troubles = Troubles(log)
+        self._relapses = Relapses()
         self.changes: Listeners[bool] = Listeners()
-        self._denied: dict[str, float] = {}
-        """When a denial was said last."""
         self.denials: Listeners[PermissionDenied] = Listeners()
 
     @property
@@ -73,6 +70,11 @@ class Connection:
             and client.is_connected
             and not client_internals.read_loop_ended(client)
         )
+
+    @property
+    def problem(self) -> str | None:
+        """Why it is not usable, as far as it is known."""
+        return self._troubles.problem
 
     def present_problem(self) -> str | None:
         """Why it is not up; None while it is."""
@@ -125,7 +127,7 @@ class Connection:
             watching.cancel()
             await asyncio.wait([watching], timeout=self._timings.close)
         up = self.is_up()
-        self._client, self.problem = None, "closed"
+        self._client, self._troubles.problem = None, "closed"
         self._fall("closed")
         self._up.set()  # wakes who waits for a connection that will not come
         self._up.clear()
@@ -148,18 +150,12 @@ class Connection:
             return
         denied = denial_in(str(error))
         if denied is not None:
-            self._say_denied(needed(denied))
+            self._troubles.denied(needed(denied))
             self.denials.tell(denied)
         elif self._up.is_set():
             self._log.warning("NATS reported: %s", str(error) or type(error).__name__)
         else:
-            self._trouble(f"cannot reconnect: {explain(error).text}")
-
-    def _say_denied(self, denied: PermissionDenied) -> None:
-        now = time.monotonic()
-        if now - self._denied.get(denied.operation, -_DENIED_SAID_EVERY) >= _DENIED_SAID_EVERY:
-            self._denied[denied.operation] = now
-            self._log.warning("%s", denied)
+            self._troubles.failed(explain(error))
 
     def on_disconnected(self, client: Client) -> None:
         """The socket is closed."""
@@ -175,7 +171,9 @@ class Connection:
     def on_closed(self, client: Client) -> None:
         """nats-py does not reconnect after most errors the server sends."""
         if client is self._client:
-            self._fall(f"closed: {client.last_error or 'nats-py gave up'}")
+            why = _ending(client)
+            self._fall(why)
+            self._troubles.say(why)  # better than that it is disconnected, as was said before
             self._watchdog.look_now()
 
     # --- what the watchdog does ---
@@ -213,10 +211,10 @@ class Connection:
             await self._replace(client)
 
     async def _replace(self, old: Client) -> None:
-        why = old.last_error or "nats-py gave up"
-        self._log.warning("NATS connection: replacing the client: %s", why)
-        self._fall(f"closed: {why}")
+        self._fall(_ending(old))
+        self._log.warning("NATS connection: replacing the client")
         client_internals.release(old)
+        await asyncio.sleep(self._relapses.delay(time.monotonic()))
         round_ = 0
         while (client := await self._again()) is None:
             refused = any(cause.refused for cause in self._dial.causes.values())
@@ -228,10 +226,10 @@ class Connection:
         try:
             client = await self._dial.round()
         except ConnectionFailed as error:
-            self._trouble(str(error))
+            self._troubles.say(str(error))
             return None
         if client is None:
-            self._trouble(f"cannot reconnect: {self._dial.describe()}")
+            self._troubles.say(f"cannot reconnect: {self._dial.describe()}")
         return client
 
     @property
@@ -258,12 +256,13 @@ class Connection:
         try:
             require_encryption(client)
         except credentials.PlainConnection as error:
-            self._trouble(f"cannot reconnect: {explain(error).text}")
+            self._troubles.failed(explain(error))
             client_internals.release(client)
             return
         self.epoch += 1
         self._torn_down = False
-        self.problem = None
+        self._relapses.stands(time.monotonic())
+        self._troubles.over()
         self._up.set()
         client_internals.when_read_loop_ends(client, self._watchdog.look_now)
         self._log.info("Connected to NATS %s, epoch %d", server_version(client), self.epoch)
@@ -272,13 +271,8 @@ class Connection:
     def _fall(self, why: str) -> None:
         if self._up.is_set():
             self._up.clear()
-            self._trouble(why)
+            self._troubles.say(why)
             self.changes.tell(False)
-
-    def _trouble(self, why: str) -> None:
-        if why != self.problem:
-            self.problem = why
-            self._log.warning("NATS connection: %s", why)
 
     def _warn_about_plain_password(self, options: ConnectOptions) -> None:
         exposed = [
@@ -293,3 +287,9 @@ class Connection:
                 "A password or token is sent to %s without TLS. Use tls:// or give a CA file.",
                 ", ".join(exposed),
             )
+
+
+def _ending(client: Client) -> str:
+    """Why nats-py does not bring it back."""
+    error = client.last_error
+    return f"closed: {'nats-py gave up' if error is None else explain(error).text}"

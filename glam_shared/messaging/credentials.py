@@ -8,10 +8,8 @@ the server does not ask for TLS.
 from __future__ import annotations
 
 import base64
-import re
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import nats.errors
@@ -19,18 +17,13 @@ import nats.errors
 from glam_shared.errors import ConfigurationError
 from glam_shared.messaging import server_address
 from glam_shared.messaging.connect_options import ConnectOptions, Secret
-
-_JWT = re.compile(r"BEGIN NATS USER JWT-+\s+(\S+)")
-_SEED = re.compile(r"BEGIN USER NKEY SEED-+\s+(\S+)")
+from glam_shared.messaging.key_files import CredentialsUnreadable, read_credentials, read_key
+from glam_shared.messaging.tls_files import client_context
 
 Guard = Callable[[], None]
 """Raises when a secret must not be sent over the present connection."""
 
 _T = TypeVar("_T")
-
-
-class CredentialsUnreadable(nats.errors.Error):
-    """A secret could not be read. Of nats-py's tree, so that its reconnect goes on."""
 
 
 class PlainConnection(nats.errors.Error):
@@ -39,12 +32,12 @@ class PlainConnection(nats.errors.Error):
 
 def auth_arguments(options: ConnectOptions, guard: Guard) -> dict[str, Any]:
     """The keywords of `nats.aio.client.Client.connect` that identify us."""
-    if options.credentials is not None:
-        return _signed(lambda: _creds_seed(Path(str(options.credentials))), guard) | {
-            "user_jwt_cb": _careful(lambda: _creds_jwt(Path(str(options.credentials))), guard)
+    if (path := options.credentials) is not None:
+        return _signed(lambda: read_credentials(path).key, guard) | {
+            "user_jwt_cb": _careful(lambda: bytearray(read_credentials(path).jwt.encode()), guard)
         }
-    if options.nkey_seed is not None:
-        return _signed(lambda: read_seed(options.nkey_seed), guard)
+    if (seed := options.nkey_seed) is not None:
+        return _signed(lambda: read_key(seed), guard)
     user, password, token = _named(options)
     if token is not None:
         return {"token": _careful(token, guard)}
@@ -57,15 +50,8 @@ def public_nkey(options: ConnectOptions) -> str | None:
     """The public key of the seed in use, or None without one."""
     if options.nkey_seed is None or options.credentials is not None:
         return None
-    key: bytes = _key_pair(read_seed(options.nkey_seed)).public_key
+    key: bytes = read_key(options.nkey_seed).public_key
     return key.decode()
-
-
-def read_seed(seed: str | Path | None) -> str:
-    """The seed's text; *seed* is the text itself or the path of a file with it."""
-    if isinstance(seed, str) and re.fullmatch(r"S[A-Z2-7]{20,}", seed.strip()):
-        return seed.strip()
-    return Path(str(seed)).read_text(encoding="ascii").strip()
 
 
 def tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
@@ -73,11 +59,7 @@ def tls_context(options: ConnectOptions) -> ssl.SSLContext | None:
     wanted = options.tls_files or any(map(server_address.is_encrypted_scheme, options.servers))
     if not wanted:
         return None
-    context = ssl.create_default_context(cafile=_text(options.tls_ca))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if options.tls_cert is not None:
-        context.load_cert_chain(str(options.tls_cert), _text(options.tls_key))
-    return context
+    return client_context(options.tls_ca, options.tls_cert, options.tls_key)
 
 
 def sends_password(options: ConnectOptions) -> bool:
@@ -104,42 +86,17 @@ def _source(secret: Secret) -> Callable[[], str] | None:
     return lambda: secret
 
 
-def _signed(seed: Callable[[], str], guard: Guard) -> dict[str, Any]:
+def _signed(key: Callable[[], Any], guard: Guard) -> dict[str, Any]:
     def sign(nonce: str) -> bytes:
         guard()
         try:
-            return base64.b64encode(_key_pair(seed()).sign(nonce.encode()))
-        except ConfigurationError:
+            return base64.b64encode(key().sign(nonce.encode()))
+        except (ConfigurationError, nats.errors.Error):
             raise
         except Exception as error:
             raise CredentialsUnreadable(f"the key cannot sign: {error}") from error
 
     return {"signature_cb": sign}
-
-
-def _key_pair(seed: str) -> Any:
-    try:
-        import nkeys  # noqa: PLC0415 - only for those who sign
-    except ImportError as error:
-        raise ConfigurationError(
-            "Credentials files and nkeys need the package nkeys: pip install nats-py[nkeys]."
-        ) from error
-    return nkeys.from_seed(bytearray(seed.encode()))
-
-
-def _creds_jwt(path: Path) -> bytearray:
-    return bytearray(_part(_JWT, path).encode())
-
-
-def _creds_seed(path: Path) -> str:
-    return _part(_SEED, path)
-
-
-def _part(pattern: re.Pattern[str], path: Path) -> str:
-    found = pattern.search(path.read_text(encoding="ascii"))
-    if found is None:
-        raise CredentialsUnreadable(f"{path} is not a complete NATS credentials file")
-    return found.group(1)
 
 
 def _careful(read: Callable[[], _T], guard: Guard) -> Callable[[], _T]:
@@ -153,7 +110,3 @@ def _careful(read: Callable[[], _T], guard: Guard) -> Callable[[], _T]:
             raise CredentialsUnreadable(f"a secret cannot be read: {error}") from error
 
     return read_carefully
-
-
-def _text(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)

@@ -27,6 +27,7 @@ class HardenedClient(Client):
     * A subject that is not UTF-8: the server stores and delivers such messages.
     * Headers that cannot be parsed: the server does not look at them.
     * A subject in an error keeps its case.
+    * A server that says why it takes nobody more, and closes: its words are the error.
     * An error of whoever takes messages directly (see `wire_reader`).
 
     And what was buffered without a connection is not sent over the next one: an ack among it
@@ -43,7 +44,13 @@ class HardenedClient(Client):
         super()._remove_sub(sid, max_msgs)
 
     async def _process_connect_init(self) -> None:
-        await super()._process_connect_init()
+        try:
+            await super()._process_connect_init()
+        except OSError as error:
+            said = client_internals.unread_error(self)
+            if said is None:
+                raise
+            raise Error(f"nats: {said}") from error
         client_internals.drop_unsent(self)  # nothing has run since: the flusher saw none of it
         client_internals.read_directly(self, self.reader.take)
 

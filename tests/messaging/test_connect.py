@@ -241,6 +241,30 @@ async def test_address_with_password(start_server: StartServer, connect: Connect
     assert "anna" not in str(error)
 
 
+@pytest.mark.parametrize("half", ["user", "password"])
+async def test_half_of_user_and_password(half: str) -> None:
+    """
+    One without the other is an error, not a connection as nobody.
+    """
+    with pytest.raises(ConfigurationError, match="give both, or neither"):
+        await JetStreamClient().connect("nats://127.0.0.1:1", **{half: "anna"})  # type: ignore[arg-type]
+
+
+async def test_full_server(start_server: StartServer, connect: Connect) -> None:
+    """
+    A server that takes no more connections is tried until the time is over, and named as full.
+    """
+    server = start_server(max_connections=1)
+    client = await connect(server.url)
+
+    error = await failure(server.url, timeout=1.0)
+    assert "within 1 s" in str(error)
+    assert "'maximum connections exceeded': it takes no more connections" in str(error)
+
+    await client.close()
+    await connect(server.url)
+
+
 async def test_token(start_server: StartServer, connect: Connect) -> None:
     """
     A token may be given as such or as the user of the address.
@@ -337,6 +361,40 @@ async def test_nkey(
     assert (await connect(url, nkey_seed=file if from_file else seed)).is_connected()
     error = await failure(url, nkey_seed=new_user_key()[0])
     assert "wrong or missing user" in str(error)
+
+
+async def test_seed_file_that_goes_bad(
+    start_server: StartServer, connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    While running it is named once, not at every attempt, and used when it is good again.
+    """
+    seed, public_key = new_user_key()
+    server = start_server(authorization={"users": [{"nkey": public_key}]})
+    file = tmp_path / "seed"
+    file.write_text(seed)
+    client = await connect(server.url, nkey_seed=file)
+
+    file.write_text("")
+    server.stop()
+    server.start()
+    await until(lambda: f"{str(file)!r} is empty" in str(client.problem))
+    attempts = client.client.server_pool[0].reconnects
+    await until(lambda: client.client.server_pool[0].reconnects > attempts + 3)
+    assert 1 == caplog.text.count("is empty")
+
+    file.write_text(seed)
+    await until_epoch(client, 2)
+
+
+async def test_seed_file_that_is_bad_at_start(tmp_path: Path) -> None:
+    """
+    It ends `connect` at once.
+    """
+    file = tmp_path / "seed"
+    file.write_text("")
+    error = await failure("nats://127.0.0.1:1", timeout=600.0, nkey_seed=file)
+    assert f"the nkey seed file {str(file)!r} is empty" in str(error)
 
 
 async def test_tls_is_not_given_up(server: EmbeddedServer) -> None:

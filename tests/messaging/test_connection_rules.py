@@ -9,7 +9,7 @@ import pytest
 
 from glam_shared.errors import ConfigurationError
 from glam_shared.messaging import server_address
-from glam_shared.messaging.backoff import reconnect_delay
+from glam_shared.messaging.backoff import Relapses, reconnect_delay
 from glam_shared.messaging.broker_errors import NotSendable
 from glam_shared.messaging.connect_causes import explain
 from glam_shared.messaging.denials import denial_in
@@ -55,6 +55,15 @@ def test_remedies(symptoms: Symptoms, remedy: Remedy) -> None:
         (nats.errors.Error("nats: 'User Authentication Expired'"), "Expired", True, True),
         (nats.errors.Error("nats: 'maximum connections exceeded'"), "maximum", False, False),
         (
+            nats.errors.Error("nats: 'maximum account active connections exceeded'"),
+            "the account may have no more connections",
+            False,
+            False,
+        ),
+        (nats.errors.Error("nats: 'Authentication Timeout'"), "Timeout", False, False),
+        (nats.errors.Error("nats: 'x' is odd"), "'x' is odd", False, False),
+        (nats.errors.UnexpectedEOF(), "closed the connection", False, False),
+        (
             nats.errors.Error('nats: permissions violation for publish to "account"'),
             "",
             False,
@@ -70,6 +79,20 @@ def test_causes(error: Exception, text: str, lasting: bool, refused: bool) -> No
 
     assert text in cause.text
     assert (lasting, refused) == (cause.lasting, cause.refused)
+
+
+def test_connections_that_do_not_last() -> None:
+    """
+    Each that ends soon makes the next wait longer, up to 5 s; one that lasted ends that.
+    """
+    relapses = Relapses()
+    relapses.stands(100.0)
+    short = [relapses.delay(101.0) for _ in range(10)]
+    assert 0.0 < short[0] <= 0.1
+    assert 2.5 <= short[-1] <= 5.0
+
+    relapses.stands(200.0)
+    assert 0.0 == relapses.delay(210.0)
 
 
 def test_delays() -> None:

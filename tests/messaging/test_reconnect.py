@@ -176,6 +176,22 @@ async def test_error_that_closes_for_good(connect: Connect, error: str) -> None:
         assert 2 == len(fake.connects)
 
 
+async def test_too_many_subscriptions(
+    start_server: Callable[..., EmbeddedServer],
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    A user who may have no more subscriptions loses the connection, and the server's words are said.
+    """
+    client = await connect(start_server(max_subscriptions=2).url)
+    for number in range(3):
+        await client.client.subscribe(f"s.{number}")
+
+    await until_epoch(client, 2)
+    assert "closed: the server answered 'maximum subscriptions exceeded'" in caplog.text
+
+
 async def test_refused_after_it_was_closed(connect: Connect) -> None:
     """
     While the server refuses us, the problem says so; when it no longer does, it is used.

@@ -47,6 +47,11 @@ class Certificate:
         # fmt: on
         return made
 
+    def encrypted_key(self) -> bytes:
+        """The key as a PEM that a pass phrase opens."""
+        command = ["openssl", "pkey", "-aes128", "-passout", "pass:word", "-in", str(self.key)]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
     def options(self, **more: object) -> dict[str, object]:
         """The block `tls` of nats-server's configuration."""
         return {"cert_file": str(self.cert), "key_file": str(self.key), **more}
@@ -88,8 +93,60 @@ async def test_missing_ca_file(tmp_path: Path) -> None:
     """
     A CA file that is not there ends `connect` at once.
     """
-    with pytest.raises(ConnectionFailed, match="No such file"):
+    with pytest.raises(ConnectionFailed, match=r"authority .*none\.pem' cannot be read: No such"):
         await JetStreamClient().connect("tls://127.0.0.1:1", tls_ca=tmp_path / "none.pem")
+
+
+async def test_encrypted_key(
+    certificate: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Nobody is asked for a pass phrase: such a key ends `connect` at once and is named.
+    """
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(certificate.encrypted_key())
+
+    with pytest.raises(ConnectionFailed, match=r"locked\.key' .* is encrypted") as raised:
+        await JetStreamClient().connect(
+            "nats://127.0.0.1:1", tls_cert=certificate.cert, tls_key=locked
+        )
+
+    assert "openssl pkey" in str(raised.value)
+    assert "pass phrase" not in "".join(capfd.readouterr())
+
+
+async def test_key_of_another_certificate(certificate: Certificate, tmp_path: Path) -> None:
+    """
+    A key that does not belong to the certificate is told with both files.
+    """
+    other = Certificate.made(tmp_path, "other")
+    with pytest.raises(ConnectionFailed, match=r"server\.pem' and its key .*other\.key'"):
+        await JetStreamClient().connect(
+            "nats://127.0.0.1:1", tls_cert=certificate.cert, tls_key=other.key
+        )
+
+
+async def test_ca_file_that_goes_away(
+    start_server: StartServer,
+    connect: Connect,
+    certificate: Certificate,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    While running it is named, and the authority that was read before stays in use.
+    """
+    server = start_server(tls=certificate.options())
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(certificate.cert.read_bytes())
+    client = await connect(server.url, tls_ca=ca)
+
+    ca.unlink()
+    server.stop()
+    server.start()
+    await until_epoch(client, 2)
+
+    assert 1 == caplog.text.count(f"authority {str(ca)!r} cannot be read: No such file")
 
 
 async def test_mutual(
