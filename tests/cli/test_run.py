@@ -110,6 +110,26 @@ def test_files_that_are_not_there_are_told_at_start(project: Path, processes: st
     assert "GLAM_NATS_NKEY_SEED in .env is neither an nkey seed nor the path of a file" in seed
 
 
+def test_files_with_something_else_in_them_are_told_at_start(project: Path) -> None:
+    """Each with its variable, its path and what to do, before any server is asked."""
+    for name in ("seed", "creds", "pem"):
+        (project / name).write_text("\xff" if name == "creds" else "", encoding="latin-1")
+    env = {
+        "GLAM_NATS_CREDENTIALS": str(project / "creds"),
+        "GLAM_NATS_NKEY_SEED": str(project / "seed"),
+        "GLAM_NATS_TLS_CA": str(project / "pem"),
+    }
+    run = ("run", "shop.handlers", "--servers", "nats://127.0.0.1:9")
+    ended = glam(*run, cwd=project, env=env)
+    assert (ended.code, ended.out) == (2, "")
+    credentials, seed, ca = ended.err.splitlines()
+    assert (
+        f"GLAM_NATS_CREDENTIALS is wrong: the credentials file '{project}/creds' is" in credentials
+    )
+    assert f"GLAM_NATS_NKEY_SEED is wrong: the nkey seed file '{project}/seed' is empty" in seed
+    assert f"GLAM_NATS_TLS_CA is wrong: the file of the TLS authority '{project}/pem'" in ca
+
+
 def test_a_lifespan_that_fails_is_told_as_the_users_own_error(project: Path) -> None:
     """Where it is, what it raised, and a traceback of the user's lines; exit code 1."""
     handlers = project / "shop" / "handlers.py"
