@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -38,6 +39,7 @@ def check(modules: Modules, service: Service = None, as_json: Json = False) -> N
         try:
             with contextlib.redirect_stdout(sys.stderr):  # what the user's modules print
                 found, settings = all_checked(modules, service)
+            found = replace(found, warnings=(*found.warnings, *_of_files(settings)))
         except GlamBaseError as error:
             if not as_json:
                 raise
@@ -55,6 +57,13 @@ def _print(found: Checked, settings: Settings, *, as_json: bool) -> None:
     )
     for warning in found.warnings:
         note(f"glam-worker: warning: {warning}")
+
+
+def _of_files(settings: Settings) -> list[str]:
+    """No mistakes: where a service is checked, its secrets need not be."""
+    if settings.embedded:
+        return []
+    return [f"{line}; `run` would end with it" for line in settings.wrong_files()]
 
 
 def _row(handler: Handler, found: Checked, settings: Settings) -> list[object]:

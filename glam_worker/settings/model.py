@@ -226,12 +226,16 @@ class Settings(ConnectionSettings):
         return {"servers": self.nats_servers, **self.identity()}
 
     def check_files(self) -> None:
-        """Raise ConfigurationError with one line for each file that is named and unreadable."""
-        named = {name: revealed(getattr(self, name)) for name in _OF_OTHER_SERVERS}
-        origins = self.origins()
-        lines = [f"{described(name, origins[name])} {said}" for name, said in unreadable(named)]
+        """Raise ConfigurationError with one line for each file that is named and of no use."""
+        lines = self.wrong_files()
         if lines:
             raise ConfigurationError("\n".join(lines))
+
+    def wrong_files(self) -> list[str]:
+        """A line for each file of credentials or TLS that cannot be read, or is something else."""
+        named = {name: revealed(getattr(self, name)) for name in _OF_OTHER_SERVERS}
+        origins = self.origins()
+        return [f"{described(name, origins[name])} {said}" for name, said in unreadable(named)]
 
     def at(self, server: str) -> Settings:
         """These settings for a server that asks for no credentials and no TLS."""

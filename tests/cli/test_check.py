@@ -114,6 +114,18 @@ def test_handlers_imported_along_the_way_are_warned_about(project: Path) -> None
     assert "shop.handlers" in ended.err
 
 
+def test_files_that_the_worker_could_not_use_are_warned_about(project: Path) -> None:
+    """Missing or something else: named by variable, and no mistake, as they may be elsewhere."""
+    (project / "seed").write_text("")
+    env = {"GLAM_NATS_TLS_CA": "/absent.pem", "GLAM_NATS_NKEY_SEED": str(project / "seed")}
+    ended = glam("check", "shop.handlers", "--json", cwd=project, env=env)
+    ca, seed = json.loads(ended.out)["warnings"]
+    assert ended.code == 0
+    assert "GLAM_NATS_TLS_CA is '/absent.pem', which cannot be read: No such file" in ca
+    assert f"the nkey seed file '{project}/seed' is empty" in seed
+    assert seed.endswith("; `run` would end with it")
+
+
 def test_subject_of_no_stream_of_ours_is_warned_about(project: Path) -> None:
     """A subject the events stream would not hold needs a stream made by others."""
     write(
