@@ -7,44 +7,46 @@ from pathlib import Path
 from typing import Any
 
 from glam_shared.errors import ConfigurationError
-from glam_shared.messaging.key_files import (
-    CredentialsUnreadable,
-    is_seed,
-    read_credentials,
-    read_key,
-)
-from glam_shared.messaging.tls_files import authority_context, client_context
 
 _FILES = ("nats_credentials", "nats_tls_ca", "nats_tls_cert", "nats_tls_key")
+_PARTNER = {"nats_tls_cert": "nats_tls_key"}
+"""What is read together with a file."""
 
 
 def unreadable(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The settings whose file cannot be used now, each with the words for it."""
-    missing = dict(_missing(values))
+    named = {name: values[name] for name in (*_FILES, "nats_nkey_seed") if values[name] is not None}
+    if not named:
+        return
+    missing = dict(_missing(named))
     yield from missing.items()
-    credentials, seed, ca, cert = (
-        values[name]
-        for name in ("nats_credentials", "nats_nkey_seed", "nats_tls_ca", "nats_tls_cert")
-    )
-    reads: dict[str, Callable[[], object]] = {
-        "nats_credentials": lambda: read_credentials(credentials),
-        "nats_nkey_seed": lambda: read_key(seed),
-        "nats_tls_ca": lambda: authority_context(ca),
-        "nats_tls_cert": lambda: client_context(None, cert, values["nats_tls_key"]),
-    }
-    if "nats_tls_key" in missing:
-        del reads["nats_tls_cert"]
-    for name, read in reads.items():
-        if values[name] is not None and name not in missing and (said := _trouble(read)):
+    for name, read in _reads(named).items():
+        if not missing.keys() & {name, _PARTNER.get(name)} and (said := _trouble(read)):
             yield name, f"is wrong: {said}"
 
 
+def _reads(named: Mapping[str, Any]) -> dict[str, Callable[[], object]]:
+    """What reads each of the files, as it will be read for the connection."""
+    from glam_shared.messaging import key_files, tls_files  # noqa: PLC0415 - loads the client
+
+    reads: dict[str, Callable[[], object]] = {
+        "nats_credentials": lambda: key_files.read_credentials(named["nats_credentials"]),
+        "nats_nkey_seed": lambda: key_files.read_key(named["nats_nkey_seed"]),
+        "nats_tls_ca": lambda: tls_files.authority_context(named["nats_tls_ca"]),
+        "nats_tls_cert": lambda: tls_files.client_context(
+            None, named["nats_tls_cert"], named.get("nats_tls_key")
+        ),
+    }
+    return {name: read for name, read in reads.items() if name in named}
+
+
 def _missing(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    from glam_shared.messaging.key_files import is_seed  # noqa: PLC0415 - loads the client
+
     for name in _FILES:
-        path = values[name]
-        if path is not None and (trouble := _closed(path)):
-            yield name, f"is {path!r}, which cannot be read: {trouble}"
-    seed = values["nats_nkey_seed"]
+        if name in values and (trouble := _closed(values[name])):
+            yield name, f"is {values[name]!r}, which cannot be read: {trouble}"
+    seed = values.get("nats_nkey_seed")
     if seed is not None and not is_seed(seed) and _closed(seed):
         yield "nats_nkey_seed", "is neither an nkey seed nor the path of a file that can be read"
 
@@ -58,6 +60,8 @@ def _closed(path: str) -> str | None:
 
 
 def _trouble(read: Callable[[], object]) -> str | None:
+    from glam_shared.messaging.key_files import CredentialsUnreadable  # noqa: PLC0415
+
     try:
         read()
     except (CredentialsUnreadable, ConfigurationError) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pydantic import SecretStr
 from glam_shared.errors import ConfigurationError
 from glam_worker import Settings
 from glam_worker.settings import variable_of
+from tests.cli.command import environment
 
 NAME = "a name, 1 to 64 of A-Z a-z 0-9 _ -"
 SECONDS = "a number of seconds from 0 on"
@@ -274,6 +277,13 @@ def test_a_user_without_password_is_told(
 
     monkeypatch.setenv("GLAM_NATS_TOKEN", "comes first")
     assert Settings.load().nats_token is not None
+
+
+def test_settings_are_read_without_the_client_library() -> None:
+    """It takes as long to load as all the rest; commands without a server do not wait for it."""
+    code = "import sys, glam_worker.settings as s; s.Settings.load().check_files(); "
+    command = [sys.executable, "-c", f"{code}print('nats' in sys.modules)"]
+    assert subprocess.check_output(command, text=True, env=environment()) == "False\n"
 
 
 def test_streams_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
