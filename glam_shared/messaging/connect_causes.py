@@ -64,7 +64,7 @@ def _explain_system(error: OSError) -> Cause:
             why = f"TLS: the server's certificate is not trusted: {error.verify_message}"
             return Cause(why, lasting=True)
         case ssl.SSLError():
-            return Cause(f"TLS: {error.reason or error}", lasting=True)
+            return Cause(f"TLS: {_refused_certificate(error)}", lasting=True)
         case socket.gaierror():
             return Cause(f"DNS: the host name cannot be resolved ({error.strerror})")
         case FileNotFoundError() | PermissionError():
@@ -76,6 +76,13 @@ def _explain_system(error: OSError) -> Cause:
     if isinstance(error, ConnectionRefusedError) or _REFUSED_BY_ALL in str(error):
         return Cause("connection refused: no server listens there")
     return Cause(error.strerror or str(error) or type(error).__name__)
+
+
+def _refused_certificate(error: ssl.SSLError) -> str:
+    reason = error.reason or str(error)
+    if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
+        return f"the server does not accept our certificate: {reason}; give it one that it does"
+    return reason
 
 
 def is_refusal(text: str) -> bool:
@@ -94,7 +101,9 @@ def _explain_answer(answer: str) -> Cause:
         why = f"wrong or missing user, password, token or key: the server answered {words!r}"
         return Cause(why, lasting=True, refused=True)
     if "expecting INFO" in answer or "json parse" in answer:
-        return Cause("what answers there is not a NATS server, or closed the connection")
+        return Cause(
+            "what answers there is not a NATS server, or closed the connection", vague=True
+        )
     return Cause(words)
 
 
