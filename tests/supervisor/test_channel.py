@@ -101,7 +101,7 @@ def test_children_have_the_settings_in_effect(monkeypatch: pytest.MonkeyPatch) -
     for name in [name for name in os.environ if name.startswith(("GLAM_", "NATS_"))]:
         monkeypatch.delenv(name)
     given = Settings.load(
-        nats_servers="nats://a:4222,nats://b:4222", processes=3, nats_password="hush", http_port=0
+        nats_servers="nats://a:4222,nats://b:4222", processes=3, nats_token="hush", http_port=0
     )
     line = handed_over(given)
     monkeypatch.setenv("GLAM_NATS_USER", "somebody")
@@ -110,8 +110,8 @@ def test_children_have_the_settings_in_effect(monkeypatch: pytest.MonkeyPatch) -
     taken = taken_over(line)
 
     assert taken.model_dump() == given.model_dump() | {"processes": 1}
-    assert taken.nats_password is not None
-    assert taken.nats_password.get_secret_value() == "hush"
+    assert taken.nats_token is not None
+    assert taken.nats_token.get_secret_value() == "hush"
 
 
 def _run(arguments: list[str], directory: Path, **more: int) -> subprocess.CompletedProcess[str]:
