@@ -16,14 +16,11 @@ from glam_shared.messaging.backoff import reconnect_delay
 from glam_shared.messaging.broker_errors import ConnectionFailed, ConnectionLost, PermissionDenied
 from glam_shared.messaging.connect_causes import explain
 from glam_shared.messaging.connect_options import ConnectOptions, Timings
-from glam_shared.messaging.denials import denial_in, needed
+from glam_shared.messaging.denials import Said, denial_in, needed
 from glam_shared.messaging.dialer import Dialer, server_version
 from glam_shared.messaging.listeners import Listeners
 from glam_shared.messaging.reconnect import require_encryption
 from glam_shared.messaging.watchdog import Remedy, Symptoms, Watchdog
-
-_DENIED_SAID_EVERY = 60.0
-"""Seconds: an ack that is denied is denied thousands of times."""
 
 
 class Connection:
@@ -53,8 +50,7 @@ class Connection:
         """How many epochs began with `open`."""
         self.problem: str | None = "not connected yet"
         self.changes: Listeners[bool] = Listeners()
-        self._denied: dict[str, float] = {}
-        """When a denial was said last."""
+        self._said = Said()
         self.denials: Listeners[PermissionDenied] = Listeners()
 
     @property
@@ -148,18 +144,13 @@ class Connection:
             return
         denied = denial_in(str(error))
         if denied is not None:
-            self._say_denied(needed(denied))
+            if self._said.is_new(whole := needed(denied), time.monotonic()):
+                self._log.warning("%s", whole)
             self.denials.tell(denied)
         elif self._up.is_set():
             self._log.warning("NATS reported: %s", str(error) or type(error).__name__)
         else:
             self._trouble(f"cannot reconnect: {explain(error).text}")
-
-    def _say_denied(self, denied: PermissionDenied) -> None:
-        now = time.monotonic()
-        if now - self._denied.get(denied.operation, -_DENIED_SAID_EVERY) >= _DENIED_SAID_EVERY:
-            self._denied[denied.operation] = now
-            self._log.warning("%s", denied)
 
     def on_disconnected(self, client: Client) -> None:
         """The socket is closed."""
