@@ -83,9 +83,10 @@ def _why_nobody(subject: str) -> str:
     first, _, rest = subject.partition(".")
     domain = rest.partition(".")[0]
     if first == "$JS" and domain not in ("API", "ACK"):
+        bucket = "no bucket takes the key, " if ".API.$KV." in subject else ""
         return (
-            f"there is no JetStream domain {domain} (setting js_domain), or it is not connected "
-            "just now."
+            f"{bucket}there is no JetStream domain {domain} (setting js_domain), or it is not "
+            "connected just now."
         )
     return (
         "no stream takes the subject, its leader is being elected, or JetStream is not enabled "

@@ -38,11 +38,13 @@ class Domain:
     async def has(self, ack: PubAck, timeout: float) -> bool:
         """Whether the PubAck is the domain's; asks what it calls itself where that is needed."""
         known = self._api.answers_as
-        if known is None and ack.domain != self.name:
-            with contextlib.suppress(BrokerError):
-                await self._api.call(f"STREAM.INFO.{ack.stream}", None, max(timeout, 0.0))
-            known = self._api.answers_as
-        return ack.domain == (self.name if known is None else known)
+        if ack.domain == (self.name if known is None else known):
+            return True
+        if known == self.name:
+            return False
+        with contextlib.suppress(BrokerError):
+            await self._api.call(f"STREAM.INFO.{ack.stream}", None, max(timeout, 0.0))
+        return ack.domain == self._api.answers_as
 
     def elsewhere(self, subject: str, ack: PubAck) -> StoredElsewhere:
         """The error about a PubAck that is another's."""

@@ -173,7 +173,11 @@ async def test_an_account_imported_as_a_domain(
     ack = await client.publish_acked("evt.a", b"1", None, msg_id="one")
     revision = await Bucket(client, "LEDGER").create("a", b"1")
 
-    assert (domain or "", 1) == (ack.domain, ack.seq)
+    await client.close()
+    await client.connect(server.url, user="a", password="a", domain="bacc")
+    again = await client.publish_acked("evt.a", b"2", None, msg_id="two")  # nothing is known yet
+
+    assert (domain or "", 1, 2) == (ack.domain, ack.seq, again.seq)
     assert 1 == revision
 
 
