@@ -17,15 +17,19 @@ from glam_shared.messaging.broker_errors import (
     NobodyListens,
     PublishFailed,
     PublishRefused,
+    StoredElsewhere,
 )
 from glam_shared.messaging.connection import Connection
+from glam_shared.messaging.domain import Domain
 from glam_shared.messaging.headers import NATS_MSG_ID
 from glam_shared.messaging.publish_ack import PubAck, heals_by_waiting, read_ack
 from glam_shared.messaging.reply_mux import Question, ReplyMux
 from glam_shared.messaging.wire import header_block
 from glam_shared.wording import counted
 
-_PASSING = (NoAnswer, NobodyListens, ConnectionLost)
+_PASSING = (NoAnswer, NobodyListens, ConnectionLost, StoredElsewhere)
+_ANOTHER_WITHIN = 1.0
+"""Seconds for a domain's PubAck after a refusal, which does not say which domain it is of."""
 
 
 class Message:
@@ -70,11 +74,13 @@ class AckedPublisher:
     * The size is checked before anything is sent: the server answers a message that is too large
       by closing the connection.
     * The same message id goes with every try, so that no reconnect stores a message twice.
+    * Where a JetStream domain is wanted, only its own PubAck counts.
     """
 
-    def __init__(self, connection: Connection, mux: ReplyMux) -> None:
+    def __init__(self, connection: Connection, mux: ReplyMux, domain: Domain) -> None:
         self._connection = connection
         self._mux = mux
+        self._domain = domain
 
     async def publish(self, message: Message, patience: Patience = DEFAULT_PATIENCE) -> PubAck:
         """Publish and try again until the PubAck comes or the budget is spent.
@@ -125,9 +131,8 @@ class AckedPublisher:
         if not self._connection.is_up():
             return None
         until = asyncio.get_running_loop().time() + patience.timeout
-        client = self._connection.client
         try:
-            return await self._mux.post(client, message.subject, message.body, until, message.block)
+            return await self._post(message, until)
         except ConnectionLost:
             return None
 
@@ -136,15 +141,14 @@ class AckedPublisher:
     ) -> PubAck:
         """The PubAck of what `start` sent, or of the tries that follow."""
         if question is not None:
+            until = asyncio.get_running_loop().time() + patience.timeout
             try:
-                answer = await question.answer(patience.timeout)
+                return await self._ack_of(message, question, until, tries=1)
             except _PASSING:
                 return await self.publish(message, patience)
-            ack = read_ack(message.subject, answer, tries=1)
-            if isinstance(ack, PubAck):
-                return ack
-            if not heals_by_waiting(ack):
-                raise ack
+            except PublishRefused as refusal:
+                if not heals_by_waiting(refusal):
+                    raise
         return await self.publish(message, patience)
 
     def check_size(self, message: Message) -> None:
@@ -155,12 +159,50 @@ class AckedPublisher:
 
     async def _try(self, message: Message, tries: int, timeout: float) -> PubAck:
         self.check_size(message)  # after a reconnect it may be another server's limit
-        client = self._connection.client
-        answer = await self._mux.ask(client, message.subject, message.body, timeout, message.block)
+        until = asyncio.get_running_loop().time() + timeout
+        question = await self._post(message, until)
+        return await self._ack_of(message, question, until, tries)
+
+    async def _post(self, message: Message, until: float) -> Question:
+        client, many = self._connection.client, self._domain.name is not None
+        return await self._mux.post(
+            client, message.subject, message.body, until, message.block, many=many
+        )
+
+    async def _ack_of(
+        self, message: Message, question: Question, until: float, tries: int
+    ) -> PubAck:
+        if self._domain.name is not None:
+            return await self._ack_of_domain(message, question, until, tries)
+        answer = await question.answer(until - asyncio.get_running_loop().time())
         ack = read_ack(message.subject, answer, tries)
         if isinstance(ack, PublishRefused):
             raise ack
         return ack
+
+    async def _ack_of_domain(
+        self, message: Message, question: Question, until: float, tries: int
+    ) -> PubAck:
+        """The first PubAck of the domain: streams of others may answer as well, and sooner."""
+        loop = asyncio.get_running_loop()
+        other: PublishRefused | StoredElsewhere | None = None
+        try:
+            while True:
+                answer = await question.answer(until - loop.time())
+                ack = read_ack(message.subject, answer, tries)
+                if isinstance(ack, PublishRefused):
+                    if self._domain.alone_takes(message.subject):
+                        raise ack
+                    other, until = ack, min(until, loop.time() + _ANOTHER_WITHIN)
+                elif await self._domain.has(ack, until - loop.time()):
+                    return ack
+                elif other is None:
+                    other = self._domain.elsewhere(message.subject, ack)
+                question.await_another()
+        except NoAnswer as silence:
+            raise other or silence from None
+        finally:
+            question.give_up()
 
     async def _pause(self, trouble: BrokerError, tries: int, left: float) -> None:
         if left > 0 and not isinstance(trouble, NoAnswer):

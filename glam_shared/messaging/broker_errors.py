@@ -10,6 +10,7 @@ callers catch one tree.
         ├── ConnectionLost          the connection broke (or was closed) before the answer came
         ├── NoAnswer                the server did not answer in time
         ├── NobodyListens           no stream or no JetStream listens on the subject
+        ├── StoredElsewhere     only a stream of another JetStream domain has the message
         ├── NotSendable             a subject or header the protocol does not allow; not sent
         ├── PermissionDenied        the server refused to let this user publish or subscribe
         ├── ApiError                JetStream answered a request with an error
@@ -82,14 +83,32 @@ def _why_nobody(subject: str) -> str:
     first, _, rest = subject.partition(".")
     domain = rest.partition(".")[0]
     if first == "$JS" and domain not in ("API", "ACK"):
+        bucket = "no bucket takes the key, " if ".API.$KV." in subject else ""
         return (
-            f"there is no JetStream domain {domain} (setting js_domain), or it is not connected "
-            "just now."
+            f"{bucket}there is no JetStream domain {domain} (setting js_domain), or it is not "
+            "connected just now."
         )
     return (
         "no stream takes the subject, its leader is being elected, or JetStream is not enabled "
         "for this account."
     )
+
+
+class StoredElsewhere(BrokerError):
+    """A stream of another JetStream domain says it has the message; the one asked for is silent."""
+
+    def __init__(self, subject: str, *, stream: str, found: str, wanted: str) -> None:
+        has = f"of JetStream domain {found}" if found else "of no JetStream domain"
+        super().__init__(
+            f"The message for {subject} was stored by stream {stream} {has}, not by domain "
+            f"{wanted} (setting js_domain), which has not answered. Delete that other stream, "
+            f"which takes the same subjects, and see that {wanted} is connected; if {wanted} "
+            f"is the name of an account import, allow $JS.{wanted}.API.STREAM.INFO.{stream}."
+        )
+        self.subject = subject
+        self.stream = stream
+        self.found = found
+        self.wanted = wanted
 
 
 class NotSendable(BrokerError):

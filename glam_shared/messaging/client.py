@@ -24,6 +24,7 @@ from glam_shared.messaging.broker_errors import ConnectionLost, PermissionDenied
 from glam_shared.messaging.connect_options import ConnectOptions, Secret, Timings
 from glam_shared.messaging.connection import Connection
 from glam_shared.messaging.dialer import server_version
+from glam_shared.messaging.domain import Domain
 from glam_shared.messaging.headers import NATS_MSG_ID
 from glam_shared.messaging.jetstream_api import JetStreamApi
 from glam_shared.messaging.publish_ack import PubAck
@@ -57,11 +58,10 @@ class JetStreamClient:
         self._mux = ReplyMux()
         self._clock = ServerClock(log)
         self._api = JetStreamApi(self._connection, self._mux, self._clock)
-        self._publisher = AckedPublisher(self._connection, self._mux)
+        self._domain = Domain(self._api)
+        self._publisher = AckedPublisher(self._connection, self._mux, self._domain)
         self._streams = Streams(self._api, log)
         self._js: JetStreamContext | None = None
-        self.domain: str | None = None
-        """The JetStream domain; None is the account's own."""
         self._connection.changes.add(self._mux.on_connection)
         self._connection.denials.add(self._mux.on_denial)
 
@@ -123,8 +123,7 @@ class JetStreamClient:
         await self._open(replace(options, name=name), timeout)
 
     async def _open(self, options: ConnectOptions, timeout: float) -> None:
-        self.domain = options.domain
-        self._api.use_domain(options.domain)
+        self._domain.use(options.domain)
         await self._connection.open(options, timeout)
 
     async def close(self) -> None:
@@ -157,6 +156,11 @@ class JetStreamClient:
         if self._js is None or self._js._nc is not client:
             self._js = client.jetstream(domain=self.domain)
         return self._js
+
+    @property
+    def domain(self) -> str | None:
+        """The JetStream domain; None is the account's own."""
+        return self._domain.name
 
     def is_connected(self) -> bool:
         """Whether what is sent now has a server to go to."""
@@ -205,8 +209,6 @@ class JetStreamClient:
         """Bytes of body and headers the server takes in one message."""
         return self.client.max_payload
 
-    # --- the server's time ---
-
     @property
     def clock_offset(self) -> float:
         """Seconds the server's clock is ahead of ours; 0 until an answer told its time."""
@@ -218,8 +220,7 @@ class JetStreamClient:
 
     async def ask_time(self, operation: str) -> datetime:
         """The server's time; asks *operation*, such as `STREAM.INFO.ORDERS`, if none was told."""
-        if not self._clock.is_set:
-            await self.api(operation)
+        _ = self._clock.is_set or await self.api(operation)
         return self._clock.now()
 
     # --- requests ---
@@ -276,6 +277,10 @@ class JetStreamClient:
 
     # --- streams ---
 
+    async def keys_of(self, bucket: str) -> str:
+        """What the keys of a bucket are written below. Raises BrokerError."""
+        return await self._domain.keys_of(bucket)
+
     async def ensure_stream(
         self, name: str, subjects: Sequence[str], **config: Any
     ) -> StreamSummary:
@@ -291,8 +296,5 @@ class JetStreamClient:
         await self._streams.delete(name)
 
     async def get_stream_info(self, name: str) -> StreamSummary:
-        """The stream's name, subjects, and how many messages and bytes it holds.
-
-        Raises NotFound.
-        """
+        """The stream's name, subjects, messages and bytes. Raises NotFound."""
         return await self._streams.summary(name)

@@ -16,6 +16,8 @@ from glam_shared.messaging.reply_mux import ReplyMux
 from glam_shared.messaging.server_clock import ServerClock
 
 _NOT_FOUND = 404
+_NAMES_DOMAIN = "STREAM.INFO."
+"""Few answers name the domain of the server."""
 
 
 class JetStreamApi:
@@ -26,10 +28,13 @@ class JetStreamApi:
         self._mux = mux
         self._clock = clock
         self.prefix = "$JS.API"
+        self.answers_as: str | None = None
+        """The domain its servers say they are, empty for none; None until one has said it."""
 
     def use_domain(self, domain: str | None) -> None:
         """Ask this JetStream domain; None is the account's own."""
         self.prefix = "$JS.API" if domain is None else f"$JS.{domain}.API"
+        self.answers_as = None
 
     async def call(
         self, operation: str, body: Mapping[str, Any] | None, timeout: float
@@ -51,6 +56,8 @@ class JetStreamApi:
         )
         answer = _read(operation, said)
         self._clock.hear(_moment(answer), asked)
+        if operation.startswith(_NAMES_DOMAIN):
+            self.answers_as = str(answer.get("domain", ""))
         return answer
 
 

@@ -21,6 +21,8 @@ class PubAck:
     seq: int
     duplicate: bool = False
     """The stream had it already; `seq` is the first one's."""
+    domain: str = ""
+    """JetStream domain of the server that has it; empty where it names none."""
     tries: int = 1
     """How often it was sent until the answer came."""
 
@@ -37,7 +39,8 @@ def read_ack(subject: str, data: bytes, tries: int) -> PubAck | PublishRefused:
         error = answer.get("error")
         if error is None:
             duplicate = bool(answer.get("duplicate", False))
-            return PubAck(answer["stream"], answer["seq"], duplicate, tries)
+            domain = str(answer.get("domain", ""))
+            return PubAck(answer["stream"], answer["seq"], duplicate, domain, tries)
     except (ValueError, KeyError, AttributeError):
         error = {"description": "the answer is not that of a stream; who else listens there?"}
     return PublishRefused(

@@ -8,9 +8,8 @@ import time
 from glam_shared.logging import ServiceLogger
 from glam_shared.messaging.broker_errors import PermissionDenied
 from glam_shared.messaging.connect_causes import Cause
+from glam_shared.messaging.denials import Said
 
-_DENIED_SAID_EVERY = 60.0
-"""Seconds: an ack that is denied is denied thousands of times."""
 _TELLING_FOR = 10.0
 """Seconds for which a cause says more than that the connection broke: attempts alternate."""
 _MOST = 100
@@ -30,7 +29,7 @@ class Troubles:
         self.problem: str | None = "not connected yet"
         self._said: set[str] = set()
         self._told_at = -_TELLING_FOR
-        self._denied: dict[str, float] = {}
+        self._denials = Said()
 
     def over(self) -> None:
         """It is usable."""
@@ -59,7 +58,5 @@ class Troubles:
 
     def denied(self, denied: PermissionDenied) -> None:
         """The server denied this, over a connection that is usable."""
-        now = time.monotonic()
-        if now - self._denied.get(denied.operation, -_DENIED_SAID_EVERY) >= _DENIED_SAID_EVERY:
-            self._denied[denied.operation] = now
+        if self._denials.is_new(denied, time.monotonic()):
             self._log.warning("%s", denied)

@@ -28,6 +28,19 @@ def permissions(seen: Snapshot) -> Iterator[Finding]:
         )
 
 
+def buckets(seen: Snapshot) -> Iterator[Finding]:
+    """A bucket may be read where it cannot be written: other subjects are used for it."""
+    for key in seen.tries.unheard:
+        bucket = key.rpartition(".")[0].rpartition(".")[2]
+        yield error(
+            f"bucket {bucket}",
+            f"cannot be written: nothing answers on {key}",
+            "suspects, idempotent handlers and records of durables wait for it",
+            "see that leaf nodes and account imports pass the subject on, and that setting "
+            "js_domain is the domain of the streams",
+        )
+
+
 def _works(allowed: tuple[str, ...]) -> bool:
     """Whether a worker could be meant: it may pull, or settle."""
     return any(".CONSUMER.MSG.NEXT." in one or one.startswith("$JS.ACK.") for one in allowed)

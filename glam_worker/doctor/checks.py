@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     server.no_answer,
     server.nothing_here,
     access.permissions,
+    access.buckets,
     streams.replicas,
     streams.followers,
     streams.storage,

@@ -194,6 +194,8 @@ class Tries:
     allowed: tuple[str, ...] = ()
     denied: tuple[tuple[str, str], ...] = ()
     """Subject, and what a worker needs it for."""
+    unheard: tuple[str, ...] = ()
+    """Keys of buckets that are there, to which nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 from glam_shared.messaging import JetStreamClient, client_internals
-from glam_shared.messaging.broker_errors import BrokerError, PermissionDenied
+from glam_shared.messaging.broker_errors import BrokerError, PermissionDenied, PublishRefused
+from glam_shared.messaging.denials import names_of
 from glam_shared.messaging.letter_parts import letter_subject
 from glam_shared.messaging.wire import header_block, publish_command, subject_bytes
 from glam_worker.doctor.snapshot import Durable, Snapshot, Tries
@@ -20,6 +22,8 @@ from glam_worker.topology.specs import wait_subject
 _NOWHERE = "no.such.stream"
 """No stream can have a name with dots."""
 _EXPECTED = "Nats-Expected-Stream"
+_HEARD_WITHIN = 1.0
+"""Seconds for a stream to refuse a message."""
 _NO_DELIVERY = "1.0.0.1.0"
 """Deliveries, sequences, time and backlog of a delivery that cannot be: sequences begin at 1."""
 
@@ -39,7 +43,7 @@ class Try:
 
 async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
     """Which of a worker's requests are allowed. Raises BrokerError when the connection breaks."""
-    tries = {one.subject: one for one in worker_tries(client, seen)}
+    tries = {one.subject: one async for one in worker_tries(client, seen)}
     if not tries:
         return Tries()
     denied: set[str] = set()
@@ -50,15 +54,40 @@ async def tried(client: JetStreamClient, seen: Snapshot) -> Tries:
         await _answered(client)
     finally:
         unwatch()
-    mapped = {s: s.replace(f"$JS.{client.domain}.API.", "$JS.API.") for s in tries}
-    refused = {s for s in tries if denied & {f"publish to {s}", f"publish to {mapped[s]}"}}
+    refused = {s for s in tries if denied & {f"publish to {name}" for name in names_of(s)}}
     return Tries(
         allowed=tuple(subject for subject in tries if subject not in refused),
         denied=tuple((tries[s].permission or s, tries[s].purpose) for s in tries if s in refused),
+        unheard=await _unheard(client, [s for s in tries if "$KV." in s and s not in refused]),
     )
 
 
-def worker_tries(client: JetStreamClient, seen: Snapshot) -> Iterator[Try]:
+async def _unheard(client: JetStreamClient, keys: Sequence[str]) -> tuple[str, ...]:
+    """Keys that nobody listens to: a leaf node or an import may not pass them on."""
+    heard = await asyncio.gather(*(_is_heard(client, key) for key in keys))
+    return tuple(key for key, is_heard in zip(keys, heard, strict=True) if not is_heard)
+
+
+async def _is_heard(client: JetStreamClient, key: str) -> bool:
+    try:
+        await client.publish_acked(
+            key,
+            b"",
+            {_EXPECTED: _NOWHERE},
+            msg_id=_NOWHERE,
+            timeout=_HEARD_WITHIN,
+            budget=_HEARD_WITHIN,
+        )
+    except PublishRefused:
+        return True
+    except BrokerError:
+        if not client.is_connected():
+            raise
+        return False
+    return True
+
+
+async def worker_tries(client: JetStreamClient, seen: Snapshot) -> AsyncIterator[Try]:
     """What the workers of the durables do."""
     prefix = f"$JS.{client.domain}.API" if client.domain else "$JS.API"
     if not seen.ours:
@@ -72,10 +101,14 @@ def worker_tries(client: JetStreamClient, seen: Snapshot) -> Iterator[Try]:
         yield Try(f"{prefix}.STREAM.MSG.GET.{stream}", "read one message by its place")
         if stream.startswith("KV_"):
             bucket = stream.removeprefix("KV_")
-            key = f"$KV.{bucket}.doctor"
-            yield Try(key, "write to its buckets", b"", stored=True, permission=f"$KV.{bucket}.>")
+            keys = await client.keys_of(bucket)
+            permission = f"{keys}.>"
+            yield Try(
+                f"{keys}.doctor", "write to its buckets", b"", stored=True, permission=permission
+            )
     for durable in seen.ours:
-        yield from _of(durable, prefix)
+        for one in _of(durable, prefix):
+            yield one
 
 
 def _of(durable: Durable, prefix: str) -> Iterator[Try]:

@@ -8,6 +8,8 @@ from glam_shared.messaging import JetStreamClient
 from glam_shared.messaging.broker_errors import PermissionDenied
 from glam_shared.messaging.denials import needed
 
+_INBOX_REMEMBERED = 20.0
+"""Seconds for a subscription: an inbox that is silent is opened anew within that time."""
 _REMEMBERED = 90.0
 """Seconds after which a denial that was not repeated is forgotten: what is denied is tried again
 after 30 s, the life of a pull request and the default of ``ack_wait``, or not needed any more."""
@@ -23,7 +25,7 @@ class Denials:
     def __init__(self, client: JetStreamClient) -> None:
         self._client = client
         self._seen: dict[str, tuple[float, int]] = {}
-        """By what to say: when it was last denied, and in which epoch of the connection."""
+        """By what to say: until when, and in which epoch of the connection."""
         self.close = client.watch_denials(self._denied)
         """Hear of no more."""
 
@@ -33,11 +35,15 @@ class Denials:
         seen = self._seen.copy().items()
         return [
             text
-            for text, (moment, over) in seen
-            if now - moment < _REMEMBERED and over == epoch and self._client.is_connected()
+            for text, (until, over) in seen
+            if now < until and over == epoch and self._client.is_connected()
         ]
 
     def _denied(self, denied: PermissionDenied) -> None:
         verb, _, subject = denied.operation.rpartition(" ")
         if ".CONSUMER.MSG.NEXT." in subject or verb == "subscribe to":
-            self._seen[str(needed(denied))] = (time.monotonic(), self._client.epoch)
+            now = time.monotonic()
+            for late in [text for text, (until, _) in self._seen.items() if until <= now]:
+                del self._seen[late]
+            remembered = _INBOX_REMEMBERED if verb == "subscribe to" else _REMEMBERED
+            self._seen[str(needed(denied))] = (now + remembered, self._client.epoch)

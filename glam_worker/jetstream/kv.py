@@ -39,6 +39,7 @@ class Bucket:
         self._client = client
         self._budget = budget
         self._must_exist = must_exist
+        self._name = name
         self._stream = f"KV_{name}"
         self._prefix = f"$KV.{name}"
 
@@ -103,7 +104,7 @@ class Bucket:
             headers[_OPERATION] = "DEL"
         try:
             stored = await self._client.publish_acked(
-                f"{self._prefix}.{key}",
+                f"{await self._client.keys_of(self._name)}.{key}",
                 value,
                 headers,
                 msg_id=uuid.uuid4().hex,

@@ -76,7 +76,8 @@ def _as_mapped(grants: Iterable[Grant], settings: Settings) -> Iterator[Grant]:
     for grant in grants:
         yield grant
         if settings.js_domain and grant.subject.startswith(domain):
-            yield Grant(f"$JS.API.{grant.subject.removeprefix(domain)}", grant.why)
+            asked = grant.subject.removeprefix(domain)
+            yield Grant(asked if asked[0] == "$" else f"$JS.API.{asked}", grant.why)
 
 
 def _once(grants: Iterable[Grant]) -> tuple[Grant, ...]:
@@ -138,7 +139,7 @@ class _Needs:
         for place in self._places:
             yield from self._storing(place)
         for bucket in self._buckets:
-            yield Grant(f"$KV.{bucket}.>", "write to the bucket")
+            yield self._keys(bucket, "write to the bucket")
         for subject in emitted:
             yield Grant(subject, "published by its handlers")
 
@@ -166,7 +167,7 @@ class _Needs:
                 yield self._api(f"STREAM.{verb}.{stream}", f"{verb.lower()} the stream")
         for place in self._places:
             yield from self._durables(place)
-        yield Grant(f"$KV.{specs.STATE}.>", "record what was created")
+        yield self._keys(specs.STATE, "record what was created")
         yield Grant(specs.DLQ_SUBJECTS[0], "move dead letters to their own stream")
 
     def _durables(self, place: Place) -> Iterator[Grant]:
@@ -226,11 +227,19 @@ class _Needs:
     def publisher(self) -> Iterator[Grant]:
         """Publishes what the handlers work, and may ask first whether a stream takes it."""
         yield self._api("STREAM.NAMES", "whether a stream takes it, which `publish` asks first")
+        if self._settings.js_domain:
+            for stream in self._events:
+                yield self._api(f"STREAM.INFO.{stream}", "whose PubAck it is that names a domain")
         for place in self._places:
             yield Grant(place.handler.subject, f"events of handler {place.handler.name}")
 
     def _api(self, operation: str, why: str) -> Grant:
         return Grant(f"{api_prefix(self._settings)}.{operation}", why)
+
+    def _keys(self, bucket: str, why: str) -> Grant:
+        if self._settings.js_domain:
+            return self._api(f"$KV.{bucket}.>", why)
+        return Grant(f"$KV.{bucket}.>", why)
 
 
 def _stream_of(handler: Handler, settings: Settings) -> str:

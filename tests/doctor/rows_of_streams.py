@@ -111,6 +111,13 @@ OF_STREAMS = [
         "no worker's",
     ),
     Row("permissions", replace(HEALTHY, tries=Tries(("$JS.ACK.S.C.1",))), None),
+    Row(
+        "buckets",
+        replace(HEALTHY, tries=Tries(unheard=("$JS.hub.API.$KV.GLAM_STATE.doctor",))),
+        E,
+        "cannot be written: nothing answers on $JS.hub.API.$KV.GLAM_STATE.doctor",
+    ),
+    Row("buckets", replace(HEALTHY, tries=Tries(("$KV.GLAM_STATE.doctor",))), None),
     # --- streams ---
     Row("replicas", with_streams(events(cluster=CLUSTER)), E, "1 replica in cluster C"),
     Row("replicas", REPLICATED, None),

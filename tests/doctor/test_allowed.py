@@ -91,6 +91,16 @@ async def test_a_missing_permission_is_named_in_a_domain(tmp_path: Path) -> None
     assert seen.unanswered == ()
 
 
+async def test_a_bucket_that_may_not_be_written_is_named_in_a_domain(tmp_path: Path) -> None:
+    """Named is what is sent through a leaf node; the domain's server sees the key as it is."""
+    whole = needed(js_domain="hub")["worker"]
+    role = without(whole, "$JS.hub.API.$KV.GLAM_STATE.>", "$KV.GLAM_STATE.>")
+    async with serving(tmp_path, role, domain="hub") as server:
+        seen = await look(server, "worker")
+    errors = [one for one in said(seen) if one.startswith("error")]
+    assert errors == ["error may not publish to $JS.hub.API.$KV.GLAM_STATE.>"]
+
+
 async def test_an_operator_sees_all_and_is_told_to_be_no_worker(tmp_path: Path) -> None:
     """Whoever may neither pull nor settle is not blamed for it."""
     async with serving(tmp_path) as server:

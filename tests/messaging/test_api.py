@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 import pickle
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +17,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from glam_shared.errors import ConfigurationError, InfrastructureError
-from glam_shared.messaging import JetStreamClient
+from glam_shared.messaging import JetStreamClient, reply_mux
 from glam_shared.messaging.broker_errors import (
     ApiError,
     BrokerError,
@@ -27,7 +30,7 @@ from glam_shared.messaging.broker_errors import (
 )
 from glam_shared.messaging.server_clock import ServerClock
 from glam_worker.dev.server import EmbeddedServer
-from tests.messaging.waiting import Connect, until
+from tests.messaging.waiting import WITHIN, Connect, until
 
 StartServer = Callable[..., EmbeddedServer]
 
@@ -153,6 +156,56 @@ async def test_denied_inbox(start_server: StartServer, connect: Connect) -> None
     for _ in range(2):
         with pytest.raises(PermissionDenied, match=r"subscribe to _INBOX\."):
             await client.api("STREAM.NAMES", timeout=10.0)
+
+
+async def test_an_inbox_that_is_allowed_again(
+    start_server: StartServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The server takes a subscription away without closing the connection; a while after it is
+    allowed again, on the same connection, requests are answered.
+    """
+    monkeypatch.setattr(reply_mux, "_INBOX_AGAIN", 0.2)
+    everything: dict[str, Any] = {"publish": [">"]}
+    user = {"user": "anna", "password": "right", "permissions": everything}
+    server = start_server(authorization={"users": [user]})
+    client = await connect(server.url, user="anna", password="right")
+    assert await client.api("STREAM.NAMES")
+
+    denied: list[PermissionDenied] = []
+    client.watch_denials(denied.append)
+    reload(server, {"subscribe": {"deny": ["_INBOX.>"]}, **everything})
+    while len(denied) < 2:  # it is tried again, and denied again
+        assert not await answered(client, denied)
+    reload(server, everything)
+    async with asyncio.timeout(WITHIN):
+        while not await answered(client, denied):
+            await asyncio.sleep(0.01)
+
+    assert "subscribe to _INBOX." in denied[0].operation
+    assert 1 == client.epoch
+
+
+async def answered(client: JetStreamClient, denied: list[PermissionDenied]) -> bool:
+    """Whether a request is answered, once something was denied."""
+    async with asyncio.timeout(WITHIN):
+        while not denied:
+            await asyncio.sleep(0.01)
+    try:
+        await client.api("STREAM.NAMES", timeout=5.0)
+    except PermissionDenied:
+        await asyncio.sleep(0.01)
+        return False
+    return True
+
+
+def reload(server: EmbeddedServer, permissions: dict[str, Any]) -> None:
+    """Have the running server change what its user may do."""
+    file = server.store / "nats-server.conf"
+    config = json.loads(file.read_text())
+    config["authorization"]["users"][0]["permissions"] = permissions
+    file.write_text(json.dumps(config))
+    os.kill(server.pid, signal.SIGHUP)
 
 
 async def test_subject_that_cannot_be_sent(client: JetStreamClient) -> None:

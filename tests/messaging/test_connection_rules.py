@@ -10,9 +10,9 @@ import pytest
 from glam_shared.errors import ConfigurationError
 from glam_shared.messaging import server_address
 from glam_shared.messaging.backoff import Relapses, reconnect_delay
-from glam_shared.messaging.broker_errors import NotSendable
+from glam_shared.messaging.broker_errors import NotSendable, PermissionDenied
 from glam_shared.messaging.connect_causes import explain
-from glam_shared.messaging.denials import denial_in
+from glam_shared.messaging.denials import Said, denial_in, needed
 from glam_shared.messaging.dialer import version_key
 from glam_shared.messaging.listeners import Listeners
 from glam_shared.messaging.watchdog import Remedy, Symptoms, diagnose
@@ -120,6 +120,40 @@ def test_denials(text: str, operation: str | None) -> None:
     """
     denied = denial_in(text)
     assert operation == (denied and denied.operation)
+
+
+@pytest.mark.parametrize(
+    ("denied", "whole"),
+    [
+        ("$JS.ACK.S.c.1.7.7.1.0", "$JS.ACK.S.c.>"),
+        ("$JS.ACK.hub.ACC.S.c.1.7.7.1.0.x", "$JS.ACK.hub.ACC.S.c.>"),
+        ("retry.wait.shop.place.EVENTS.1.7", "retry.wait.shop.place.>"),
+        ("retry.due.shop.place", "retry.due.shop.place"),
+        ("dlq.order.placed.v1", "dlq.>"),
+        ("$KV.GLAM_LEDGER.shop.place.x", "$KV.GLAM_LEDGER.>"),
+        ("$JS.hub.API.$KV.GLAM_LEDGER.x", "$JS.hub.API.$KV.GLAM_LEDGER.>"),
+        ("$JS.API.STREAM.INFO.S", "$JS.API.STREAM.INFO.S"),
+        ("evt.order.placed.v1", "evt.order.placed.v1"),
+    ],
+)
+def test_what_is_to_be_allowed(denied: str, whole: str) -> None:
+    """
+    Of subjects that each event has anew, the permission that covers them all is named.
+    """
+    assert f"publish to {whole}" == needed(PermissionDenied(f"publish to {denied}")).operation
+
+
+def test_a_denial_is_said_once_a_minute() -> None:
+    """
+    A denial is said again after a minute; of too many in that time, some are not said.
+    """
+    said = Said()
+    first, others = PermissionDenied("publish to a"), [str(n) for n in range(1000)]
+
+    assert [True, False] == [said.is_new(first, 0.0), said.is_new(first, 59.0)]
+    assert 49 == sum(said.is_new(PermissionDenied(f"publish to {n}"), 59.5) for n in others)
+    assert [True, False] == [said.is_new(first, 60.0), said.is_new(first, 60.0)]
+    assert said.is_new(PermissionDenied("publish to b"), 119.5)
 
 
 def test_versions() -> None:

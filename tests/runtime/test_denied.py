@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from glam_shared.messaging import reply_mux
 from glam_worker.dev.server import EmbeddedServer
+from glam_worker.jetstream import pull
 from glam_worker.testing import Bench, WorkerFactory
 
 SUBJECT = "evt.order.placed.v1"
+MAY_PUBLISH: dict[str, Any] = {"publish": {"allow": [">"]}}
 AUTHORIZED = "nats://worker:secret@"
 
 StartsServer = Callable[..., EmbeddedServer]
@@ -39,8 +42,15 @@ def may_not(publish: str) -> dict[str, Any]:
 
 def allow(server: EmbeddedServer) -> None:
     """Have the running server allow everything."""
+    change(server, MAY_PUBLISH)
+
+
+def change(server: EmbeddedServer, permissions: dict[str, Any]) -> None:
+    """Have the running server allow its worker this."""
+    authorization = may_not("")
+    authorization["users"][0]["permissions"] = permissions
     file = server.store / "nats-server.conf"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"authorization": may_not("")}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"authorization": authorization}))
     os.kill(server.pid, signal.SIGHUP)
 
 
@@ -138,3 +148,29 @@ async def test_acks_that_are_denied_are_said_once(
     ours = (one.message for one in caplog.records if one.name == "glam_worker.connection")
     said = [message for message in ours if "$JS.ACK" in message]
     assert len(said) == 1
+
+
+async def test_inboxes_that_are_allowed_again_are_used_on_the_same_connection(
+    worker: WorkerFactory, own_server: StartsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload takes the subscriptions away without closing the connection, another gives them
+    back: what was published meanwhile is handled."""
+    monkeypatch.setattr(reply_mux, "_INBOX_AGAIN", 0.2)
+    monkeypatch.setattr(pull, "SILENCE", 1.0)
+    server = own_server(authorization=may_not(""))
+
+    @worker.on(SUBJECT, Order)
+    async def place(order: Order) -> None: ...
+
+    url = server.url.replace("nats://", AUTHORIZED)
+    async with worker(servers=url, service="Shop", nats_inbox_prefix="_INBOX_shop") as bench:
+        await bench.finished(await bench.publish(SUBJECT, Order()))
+        change(server, {"subscribe": {"deny": ["_INBOX_shop.>"]}, **MAY_PUBLISH})
+        denied = "subscribe to _INBOX_shop."
+        await bench.until(
+            lambda: any(denied in reason for reason in bench.worker.not_ready()), "it is told"
+        )
+        event = await bench.publish(SUBJECT, Order())
+        change(server, MAY_PUBLISH)
+        await bench.finished(event)
+        assert bench.worker.client.epoch == 1

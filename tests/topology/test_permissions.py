@@ -282,6 +282,9 @@ def test_settings_are_in_the_subjects() -> None:
     assert "$JS.hub.API.CONSUMER.MSG.NEXT.RT.shop-ship-lane" in subjects
     assert "$JS.hub.API.STREAM.INFO.DL" in subjects
     assert "$JS.API.CONSUMER.MSG.NEXT.EV.shop-ship" in subjects  # as the domain's servers map it
+    assert "$JS.hub.API.$KV.GLAM_STATE.>" in subjects
+    assert "$KV.GLAM_STATE.>" in subjects  # as they map it
+    assert "$JS.hub.API.STREAM.INFO.EV" in published(found["publisher"])
     assert [grant.subject for grant in found["worker"].subscribe] == ["_INBOX_shop.>"]
 
 
