@@ -220,7 +220,8 @@ class JetStreamClient:
 
     async def ask_time(self, operation: str) -> datetime:
         """The server's time; asks *operation*, such as `STREAM.INFO.ORDERS`, if none was told."""
-        _ = self._clock.is_set or await self.api(operation)
+        if not self._clock.is_set:
+            await self.api(operation)
         return self._clock.now()
 
     # --- requests ---
@@ -274,8 +275,6 @@ class JetStreamClient:
         known to be stored; it takes no more of *messages* after the first failure.
         """
         return await self._publisher.publish_all(messages, stored, in_flight=in_flight)
-
-    # --- streams ---
 
     async def keys_of(self, bucket: str) -> str:
         """What the keys of a bucket are written below. Raises BrokerError."""
