@@ -10,7 +10,7 @@
         ├── Problems                  all that a check found, of any of these kinds
         ├── UsageError                a command was given something it cannot take
         ├── NotThereError             what a command was told to act on does not exist
-        ├── LifespanError             a ``@lifespan`` raised at the start; the cause is its error
+        ├── LifespanError             a ``@lifespan`` raised; the cause is its error
         ├── TopologyError             a stream or consumer cannot be used as it is
         ├── MissingExtraError         an optional package is not installed
         ├── EndpointError             the HTTP endpoint cannot be opened
@@ -113,17 +113,17 @@ class NotThereError(WorkerError):
 
 
 class LifespanError(WorkerError):
-    """A ``@lifespan`` raised before it yielded; ``__cause__`` is what it raised."""
+    """A ``@lifespan`` raised; ``__cause__`` is what it raised."""
 
-    def __init__(self, where: str, raised: BaseException) -> None:
+    def __init__(self, where: str, raised: BaseException, when: str = "before it yielded") -> None:
         self.where = where
+        self.when = when
         super().__init__(
-            f"{where}: the lifespan raised {type(raised).__name__} before it yielded: {raised}",
-            cause=raised,
+            f"{where}: the lifespan raised {type(raised).__name__} {when}: {raised}", cause=raised
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return LifespanError, (self.where, self.__cause__)
+        return LifespanError, (self.where, self.__cause__, self.when)
 
 
 class TopologyError(WorkerError):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn, Protocol
 
 from prometheus_client import generate_latest
 
@@ -16,6 +14,7 @@ from glam_shared.messaging.server_address import redact
 from glam_shared.wording import counted
 from glam_worker.blocked import end_blocked
 from glam_worker.declare.registry import Registry
+from glam_worker.ending import Ending, end_now
 from glam_worker.errors import LifespanError
 from glam_worker.garbage import collect_less_often
 from glam_worker.gauges import Gauges
@@ -23,6 +22,7 @@ from glam_worker.observe.endpoint import Endpoint, Probes
 from glam_worker.observe.logging_setup import set_up_logging
 from glam_worker.observe.metrics import WorkerCollector, metrics_registry
 from glam_worker.settings import Settings
+from glam_worker.signals import Signals
 from glam_worker.worker import Worker
 
 _log = logging.getLogger("glam_worker")
@@ -32,19 +32,29 @@ _SILENCE = 3.0
 """Seconds after which it is said that no server answers."""
 
 
+class Parent(Protocol):
+    """Of a child of ``run --processes``."""
+
+    def serve(self, probes: Probes) -> None:
+        """The worker has started; it answers with these."""
+
+    def ends(self, code: int) -> None:
+        """This process is about to end with the code, for a reason that a replacement shares."""
+
+
 def work_until_stopped(
     registry: Registry,
     settings: Settings,
     service: str,
     warnings: Sequence[str] = (),
-    serve: Callable[[Probes], None] | None = None,
+    parent: Parent | None = None,
 ) -> int:
     """Run a worker in this process until SIGTERM or SIGINT; the exit code.
 
-    A child of ``run --processes`` gives ``serve``: it is told the probes once the worker has
-    started, and no endpoint is opened.
+    A child of ``run --processes`` gives its ``parent``: no endpoint is opened. From the return on
+    the process has to end: it is ended by force if it takes longer than some seconds.
     """
-    set_up_logging(settings.log_level, settings.log_format, os.getpid() if serve else None)
+    set_up_logging(settings.log_level, settings.log_format, os.getpid() if parent else None)
     if settings.failpoint is not None:
         from glam_worker import failpoints  # noqa: PLC0415 - for tests only
 
@@ -54,12 +64,32 @@ def work_until_stopped(
     worker = Worker(registry, settings, service=service)
     worker.watch.hung = end_blocked
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        loop = runner.get_loop()
+        ending = Ending(loop)
+        signals = Signals(loop, ending, settings.shutdown_grace, child=parent is not None)
+        code = _FAILED
         try:
-            code = runner.run(_Process(worker, serve).run())
-        except (SystemExit, KeyboardInterrupt) as raised:
-            _end(raised)
+            code = _run(runner, _Process(worker, signals, parent))
+        finally:
+            signals.over(code)
+            ending.after_work(code)
         _leave_what_runs(worker, code)
     return code
+
+
+def _run(runner: asyncio.Runner, process: _Process) -> int:
+    """The exit code; the process has ended where a handler ended what it runs in."""
+    try:
+        return runner.run(process.run())
+    except (SystemExit, KeyboardInterrupt) as raised:
+        name = type(raised).__name__
+        _end(f"a task raised {name}, which ends the event loop, and the process with it", raised)
+    except asyncio.CancelledError:
+        _end("a handler cancelled tasks that are not its own: the process ends")
+    except RuntimeError:
+        if process.ended:
+            raise
+        _end("a handler stopped the event loop: the process ends")
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -70,49 +100,43 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop
 
 
-def _end(raised: BaseException) -> NoReturn:
-    """End the process where a task that a handler began has ended the event loop.
+def _end(text: str, raised: BaseException | None = None) -> NoReturn:
+    """End the process where a handler, or a task that it began, has ended the event loop.
 
     Nobody settles anything any more, so nothing is waited for: what runs is left to its lease.
     """
-    _log.critical(
-        "a task raised %s, which ends the event loop, and the process with it",
-        type(raised).__name__,
-        exc_info=raised,
-    )
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(_FAILED)
+    _log.critical("%s", text, exc_info=raised)
+    end_now(_FAILED)
 
 
 def _leave_what_runs(worker: Worker, code: int) -> None:
-    """End the process where a handler does not: closing the loop would wait for it, and a thread
-    would keep the interpreter."""
+    """End the process where a handler does not: closing the loop would cancel it, unseen."""
     running = sum(work.pipeline.busy for work in worker.works)
     if running:
         _log.warning("left %s that did not end to the lease", counted(running, "run"))
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(code)
+        end_now(code)
 
 
 class _Process:
     """Starts, waits for the signal, stops. Signal handlers only record."""
 
-    def __init__(self, worker: Worker, serve: Callable[[Probes], None] | None) -> None:
+    def __init__(self, worker: Worker, signals: Signals, parent: Parent | None) -> None:
+        self.ended = False
+        """Whether it came to its end, as it does not on a loop that is stopped."""
         self._worker = worker
-        self._serve = serve
-        self._told = asyncio.Event()
-        self._now = asyncio.Event()
+        self._signals = signals
+        self._parent = parent
         self._disconnected = asyncio.Event()
 
     async def run(self) -> int:
         """The exit code."""
-        self._listen()
-        endpoint = self._endpoint()
+        self._signals.listen()
+        endpoint = None
         try:
+            endpoint = self._endpoint()
             return await self._work()
         finally:
+            self.ended = True
             if endpoint is not None:
                 endpoint.close()
 
@@ -121,35 +145,42 @@ class _Process:
         _log.info("connecting to %s", servers)
         starting = asyncio.ensure_future(self._worker.start())
         asyncio.get_running_loop().call_later(_SILENCE, self._say_that_it_waits, starting)
-        if not await self._unless(self._told, starting):
+        if not await self._unless(self._signals.told, starting):
             return 0
-        self._started(starting)
+        self._result(starting)
         collect_less_often()
-        if self._serve is not None:
-            self._serve(self._probes())
+        if self._parent is not None:
+            self._parent.serve(self._probes())
         _log.info("working %s", counted(len(self._worker.works), "handler"))
         self._worker.client.watch(self._connection_changed)
         lost = asyncio.ensure_future(self._lost_for_good())
-        if await self._unless(self._told, lost):
-            return 1
+        if await self._unless(self._signals.told, lost):
+            if self._parent is not None:
+                self._parent.ends(_FAILED)
+            return _FAILED
         _log.info("stopping: %.0f s for what runs", self._worker.settings.shutdown_grace)
         stopping = asyncio.ensure_future(self._worker.stop())
-        if not await self._unless(self._now, stopping):
+        if not await self._unless(self._signals.now, stopping):
             await self._worker.leave()
             _log.warning("stopped at once: what ran is left to its lease")
             return 0
-        stopping.result()
-        _log.info("stopped")
+        try:
+            self._result(stopping)
+        finally:
+            _log.info("stopped")
         return 0
 
-    def _started(self, starting: asyncio.Future[None]) -> None:
-        """Raises what kept it from starting; LifespanError for what a user's lifespan raised."""
+    def _result(self, task: asyncio.Future[None]) -> None:
+        """Raises what the worker's start or stop raised; LifespanError for a user's lifespan."""
         try:
-            starting.result()
+            task.result()
         except Exception as error:
-            if self._worker.entering is None:
-                raise
-            raise LifespanError(self._worker.entering.where, error) from error
+            lifespans = self._worker.lifespans
+            if lifespans.failed is not None:
+                raise LifespanError(lifespans.failed.where, error, "when it was left") from error
+            if lifespans.entering is not None:
+                raise LifespanError(lifespans.entering.where, error) from error
+            raise
 
     def _say_that_it_waits(self, starting: asyncio.Future[None]) -> None:
         if not starting.done() and not self._worker.client.is_connected():
@@ -189,20 +220,9 @@ class _Process:
             return False
         return True
 
-    def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, number)
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if not self._told.is_set():
-            self._told.set()
-        elif self._serve is None or number == signal.SIGINT:
-            self._now.set()  # a child may be told to stop by its parent and by the system at once
-
     def _endpoint(self) -> Endpoint | None:
         settings = self._worker.settings
-        if self._serve is not None or not settings.http_port:
+        if self._parent is not None or not settings.http_port:
             return None
         endpoint = Endpoint(settings.http_host, settings.http_port, self._probes())
         _log.info("metrics and probes at http://%s:%d", settings.http_host, endpoint.port)

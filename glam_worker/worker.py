@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import AsyncExitStack
 from typing import Any
 
 from glam_shared.errors import ConfigurationError
@@ -21,6 +20,7 @@ from glam_worker.jetstream.levels import Levels, Watched
 from glam_worker.jetstream.outbox import Outbox
 from glam_worker.jetstream.parking import JetStreamParking
 from glam_worker.jetstream.state import JetStreamState
+from glam_worker.lifespans import Lifespans
 from glam_worker.observe.facts import Observers
 from glam_worker.observe.forecasts import Forecasts
 from glam_worker.observe.topology_log import say_ensured
@@ -91,9 +91,7 @@ class Worker:
         self._outbox = Outbox(self.client, self._line)
         self._isolation = Isolation(self.client.server_time)
         self.started_at: float | None = None
-        self._lifespans = AsyncExitStack()
-        self.entering: Lifespan | None = None
-        """The lifespan that is being entered, or that raised when it was."""
+        self.lifespans = Lifespans()
         self._budget = budget_of(self.settings.max_in_flight, len(self.registry.handlers))
 
     # --- start ---
@@ -166,15 +164,7 @@ class Worker:
 
     async def _enter_lifespans(self) -> dict[Lifespan | None, Any]:
         needed = dict.fromkeys(map(self.registry.lifespan_of, self.registry.handlers))
-        return {
-            lifespan: await self._entered(lifespan) for lifespan in needed if lifespan is not None
-        }
-
-    async def _entered(self, lifespan: Lifespan) -> Any:
-        self.entering = lifespan
-        state = await self._lifespans.enter_async_context(lifespan.enter())
-        self.entering = None
-        return state
+        return {one: await self.lifespans.enter(one) for one in needed if one is not None}
 
     def _watch_levels(self) -> None:
         specs = [consumer.spec for consumer in self.ensured.consumers]
@@ -249,7 +239,7 @@ class Worker:
         if self.upkeep is not None:
             self._outbox.flush()
             await self.upkeep.stop()
-        await self._close()
+        await self._close(deadline)
 
     async def leave(self) -> None:
         """End now: what runs is left to its lease, and costs no attempt."""
@@ -271,7 +261,8 @@ class Worker:
             for drain in pending:
                 drain.cancel()
 
-    async def _close(self) -> None:
+    async def _close(self, deadline: float = 0.0) -> None:
+        """``deadline``: for lifespans."""
         self.ticker.stop()
         self._denials.close()
         if self.levels is not None:
@@ -280,7 +271,7 @@ class Worker:
         if self._keeper is not None:
             await self._keeper.stop()
         try:
-            await self._lifespans.aclose()
+            await self.lifespans.leave(deadline)
         finally:
             for work in self.works:
                 work.threads.shutdown(wait=False, cancel_futures=True)

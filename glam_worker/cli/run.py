@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glam_worker.cli.embedding import own_server
-from glam_worker.cli.failing import explained
+from glam_worker.cli.failing import code_of, explained
 from glam_worker.cli.options import HttpPort, LogFormat, Modules, Servers, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from glam_worker.observe.endpoint import Probes
+    from glam_worker.process import Parent
     from glam_worker.settings import Settings
 
 
@@ -59,9 +57,7 @@ def run(
         raise typer.Exit(work(modules, settings))
 
 
-def work(
-    modules: list[str], settings: Settings, serve: Callable[[Probes], None] | None = None
-) -> int:
+def work(modules: list[str], settings: Settings, parent: Parent | None = None) -> int:
     """Check the modules, then work their handlers until told to stop; the exit code."""
     if settings.processes > 1:
         return _supervise(modules, settings)
@@ -71,7 +67,7 @@ def work(
     from glam_worker.process import work_until_stopped  # noqa: PLC0415 - loads the client
 
     with own_server(settings) as reachable:
-        return work_until_stopped(found.registry, reachable, found.service, found.warnings, serve)
+        return work_until_stopped(found.registry, reachable, found.service, found.warnings, parent)
 
 
 def _supervise(modules: list[str], settings: Settings) -> int:
@@ -88,4 +84,5 @@ def _work_for_parent(modules: list[str], channel: int) -> int:
     from glam_worker.supervisor.link import ParentLink  # noqa: PLC0415 - in children only
 
     parent = ParentLink(channel)
-    return work(modules, parent.settings, parent.serve)
+    with parent.told_of_failed_starts(code_of):
+        return work(modules, parent.settings, parent)

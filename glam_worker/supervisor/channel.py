@@ -2,7 +2,8 @@
 
 The channel is a pair of connected sockets: it has no name, no port and no file, nobody else can
 reach it, and its end tells each side that the other is gone. A question is a line; the answer is a
-line with a JSON object.
+line with a JSON object. Unasked, a child says one thing: why it ends, where its replacement would
+end in the same way.
 """
 
 from __future__ import annotations
@@ -18,6 +19,15 @@ Question: TypeAlias = Literal["state", "metrics"]
 """``metrics`` asks for the state and the exposition."""
 
 _LONGEST_ANSWER = 64 << 20
+_LAST_WORD = b"ends "
+_REST_WITHIN = 1.0
+"""Seconds for what an ended child had sent; it is there already, unless something that the child
+started holds the channel open."""
+
+
+def last_word(code: int) -> bytes:
+    """The line of a child that ends with the code, for a reason that its replacement shares."""
+    return _LAST_WORD + b"%d\n" % code
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,9 @@ class Answer:
 class Channel:
     """Asks one child, one question at a time; an answer that comes too late is passed over."""
 
+    last_word: int | None = None
+    """The exit code that the child said it would end with."""
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
@@ -68,8 +81,19 @@ class Channel:
                 return Answer.read(await self._line())
         return None
 
+    async def read_rest(self) -> None:
+        """Take in what a child had said that has ended."""
+        with contextlib.suppress(TimeoutError, OSError, ValueError):
+            async with asyncio.timeout(_REST_WITHIN), self._turn:
+                while await self._line():
+                    pass
+
     async def _line(self) -> bytes:
+        """The next answer; empty at the channel's end."""
         line = await self._reader.readline()
+        while line.startswith(_LAST_WORD):
+            self.last_word = int(line.removeprefix(_LAST_WORD))
+            line = await self._reader.readline()
         self._owed -= 1
         return line
 

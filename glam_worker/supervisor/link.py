@@ -10,16 +10,18 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from glam_shared.errors import ConfigurationError
+from glam_shared.errors import ConfigurationError, GlamBaseError
 from glam_worker.observe.endpoint import Probes
-from glam_worker.supervisor.channel import Answer
+from glam_worker.supervisor.channel import Answer, last_word
 from glam_worker.supervisor.handover import taken_over
 
 STOP_MARGIN = 4.0
 """Seconds beyond the grace period that a child may take to stop before it is ended by force."""
 
+_FAILED = 1
+_SAID_WITHIN = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -27,6 +29,7 @@ class ParentLink:
     """Binds this process to its parent.
 
     * The parent's questions are answered from a thread, also while the event loop is blocked.
+    * The parent is told why this process ends, where a replacement would end in the same way.
     * Without the parent, however it ended, this process stops as on SIGTERM; if it has not stopped
       its grace period and ``STOP_MARGIN`` seconds later, it is ended at once.
 
@@ -36,6 +39,7 @@ class ParentLink:
     def __init__(self, descriptor: int) -> None:
         self._socket = _opened(descriptor)
         self._lines = self._received()
+        self._sending = threading.Lock()
         self._probes: Probes | None = None
         _stop_with_parent()
         line = next(self._lines, None)
@@ -49,10 +53,29 @@ class ParentLink:
         """From now on this process has started, and answers with what the probes say."""
         self._probes = probes
 
+    def ends(self, code: int) -> None:
+        """Tell the parent that this process ends with the code, and so would another."""
+        if self._sending.acquire(timeout=_SAID_WITHIN):  # a parent that stands still reads nothing
+            with contextlib.suppress(OSError):
+                self._socket.sendall(last_word(code))
+            self._sending.release()
+
+    @contextlib.contextmanager
+    def told_of_failed_starts(self, code_of: Callable[[GlamBaseError], int]) -> Iterator[None]:
+        """``ends`` for what is raised before this process has started."""
+        try:
+            yield
+        except BaseException as error:
+            if self._probes is None:
+                self.ends(code_of(error) if isinstance(error, GlamBaseError) else _FAILED)
+            raise
+
     def _listen(self) -> None:
         with contextlib.suppress(OSError):  # it may end between question and answer
             for question in self._lines:
-                self._socket.sendall(self._answer(question).line())
+                answer = self._answer(question).line()
+                with self._sending:
+                    self._socket.sendall(answer)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self.settings.shutdown_grace + STOP_MARGIN)
         os._exit(1)
