@@ -62,6 +62,13 @@ class Child:
         return self.answer is not None and self.answer.started
 
     @property
+    def last_word(self) -> int | None:
+        """Once it has ended: the exit code it ended with for a reason that a replacement shares,
+        as its runtime said. None after any other death, whatever its code: a handler can end its
+        process with every code there is."""
+        return self._channel.last_word
+
+    @property
     def lived(self) -> float:
         """Seconds since it was started."""
         return time.monotonic() - self._born
@@ -92,6 +99,7 @@ class Child:
     async def ended(self) -> int:
         """Wait for its end: its exit code, or the negative number of the signal that killed it."""
         code = await self._process.wait()
+        await self._channel.read_rest()
         self._channel.close()
         return code
 

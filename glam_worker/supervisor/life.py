@@ -46,9 +46,10 @@ class Supervisor:
 
     * The first child goes ahead, the others follow once it works: what is wrong for one is wrong
       for all, and is said once.
-    * A child that ends with 2 (wrong declaration or configuration), or with 1 before any worked,
-      ends the whole with its code; so does one that ends with 1 as the last that worked, where
-      ``disconnected_budget`` asks for an end. Every other death is followed by a replacement.
+    * A child that says it ends with 2 (wrong declaration or configuration), or with 1 (it cannot
+      start) before any worked, ends the whole with that code; so does one that says 1 as the last
+      that worked, where ``disconnected_budget`` asks for an end. Every other death is followed by a
+      replacement, whatever its exit code: that may be a handler's doing.
     * First signal: children stop in order. Second signal, or ``shutdown_grace`` and ``STOP_MARGIN``
       seconds later: they are told to end now, and killed 3 seconds after that.
     """
@@ -95,11 +96,12 @@ class Supervisor:
     async def _spawn(self) -> Child:
         return await Child.spawn(self._modules, self._handed_over)
 
-    def _gone(self, place: Place, child: Child, code: int) -> bool:
+    def _gone(self, place: Place, child: Child) -> bool:
         self._answers.keep(child.exposition)
-        over = code == _WRONG or (code == _FAILED and self._for_good(place))
-        if over and not self._told.is_set():
-            self._code = code
+        said = child.last_word
+        over = said == _WRONG or (said == _FAILED and self._for_good(place))
+        if said and over and not self._told.is_set():
+            self._code = said
             self._told.set()
         return over
 

@@ -23,8 +23,8 @@ _log = logging.getLogger("glam_worker.supervisor")
 class Place:
     """Starts a child, watches it, replaces it when it is dead; for ever.
 
-    ``spawn`` starts a child. ``gone`` is told of each that ended, with its exit code; True from it
-    means that nothing more is to be started.
+    ``spawn`` starts a child. ``gone`` is told of each that ended; True from it means that
+    nothing more is to be started.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Place:
         number: int,
         service: str,
         spawn: Callable[[], Awaitable[Child]],
-        gone: Callable[[Place, Child, int], bool],
+        gone: Callable[[Place, Child], bool],
     ) -> None:
         self.number = number
         self.child: Child | None = None
@@ -78,7 +78,7 @@ class Place:
             return self._not_spawned(error)
         self._say(logging.INFO, "started")
         code = await self._life(child, started)
-        over = self._gone(self, child, code)
+        over = self._gone(self, child)
         delay = self._backoff.after(child.lived)
         self._died(code, None if over else delay)
         return None if over else delay

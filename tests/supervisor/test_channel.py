@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from glam_worker.settings import Settings
-from glam_worker.supervisor.channel import Answer, Channel
+from glam_worker.supervisor.channel import Answer, Channel, last_word
 from glam_worker.supervisor.handover import handed_over, taken_over
 
 WELL = Answer(started=True, not_ready=["not connected"], metrics="# HELP a b\n" * 20_000)
@@ -69,6 +69,39 @@ async def test_a_late_answer_is_not_taken_for_the_next(
 
     assert silence == [None, None]
     assert answer == fresh
+
+
+async def test_a_last_word_is_no_answer(pair: tuple[socket.socket, socket.socket]) -> None:
+    """
+    A child may say why it ends before an answer, or after it ended its own; it is remembered.
+    """
+    ours, theirs = pair
+    with closing(await Channel.over(ours)) as channel:
+        answer, _ = await asyncio.gather(
+            channel.ask("state", 5), _answers(theirs, last_word(2) + WELL.line())
+        )
+        before = channel.last_word
+        theirs.setblocking(True)
+        theirs.sendall(Answer().line() + last_word(1))
+        theirs.close()
+        await channel.read_rest()
+
+    assert answer == WELL
+    assert (before, channel.last_word) == (2, 1)
+
+
+async def test_what_no_child_says_is_no_last_word(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """
+    A channel that ends without one has none.
+    """
+    ours, theirs = pair
+    with closing(await Channel.over(ours)) as channel:
+        theirs.close()
+        await channel.read_rest()
+
+    assert channel.last_word is None
 
 
 @pytest.mark.parametrize("line", [b"\n", b"nonsense\n", b"[]\n", b'{"other": 1}\n'])
