@@ -66,7 +66,7 @@ class Signals:
         first = self._times == 1
         if first:
             self._ending.within(self._grace + STOP_MARGIN, 0)
-        else:
+        elif self._times == 2:
             self._ending.within(NOW, 0, hooks=0.0)
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe((self.told if first else self.now).set)
