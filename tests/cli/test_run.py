@@ -68,7 +68,7 @@ def test_embedded_server_ends_with_a_killed_worker(project: Path) -> None:
     with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
         worker.says("working 2 handlers")
         log = (project / ".glam" / "nats-server.log").read_text()
-        server = int(log.partition("]")[0].strip("["))
+        server = int(log.splitlines()[-1].partition("]")[0].strip("["))
         assert not gone(server)
         worker.stop(signal.SIGKILL)
     until(lambda: gone(server), "the server ends")
@@ -79,7 +79,7 @@ def test_a_worker_ends_with_its_embedded_server(project: Path) -> None:
     with running("run", "shop.handlers", "--embedded", *QUIET, cwd=project) as worker:
         worker.says("working 2 handlers")
         log = (project / ".glam" / "nats-server.log").read_text()
-        os.kill(int(log.partition("]")[0].strip("[")), signal.SIGKILL)
+        os.kill(int(log.splitlines()[-1].partition("]")[0].strip("[")), signal.SIGKILL)
         worker.says("nats-server ended")
         assert worker.process.wait(30) == 1
 
