@@ -34,10 +34,10 @@ class Dialer:
         self._timings = timings
         self._callbacks = callbacks
         self.causes = {
-            server_address.redact(address): Cause("no answer in time")
+            server_address.redact(address): Cause("no answer in time", vague=True)
             for address in options.servers
         }
-        """Why each server could not be reached when it was last tried."""
+        """Why each server could not be reached; that it only closed replaces nothing."""
 
     async def round(self) -> Client | None:
         """A client of whichever server answers first; None when none does: see `causes`.
@@ -51,10 +51,14 @@ class Dialer:
             except ServerTooOld:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it was, it is the cause
-                self.causes[server_address.redact(address)] = explain(error)
+                self._failed(server_address.redact(address), explain(error))
             if _cancellations() > cancellations:  # Python 3.11's wait_for may swallow it
                 raise asyncio.CancelledError
         return None
+
+    def _failed(self, server: str, cause: Cause) -> None:
+        if not cause.vague or self.causes[server].vague:
+            self.causes[server] = cause
 
     async def one(self, address: str) -> Client:
         """A client connected to *address*; raises what the attempt raised."""

@@ -169,7 +169,8 @@ def test_a_signal_ends_a_process_that_only_waits_for_leftovers(project: Path) ->
         worker.says("ran thread")
         worker.process.send_signal(signal.SIGTERM)
         worker.says("stopped")
-        assert worker.stop() == 0
+        until(lambda: signalled(worker), "it ends")
+        assert worker.ends() == 0
     assert "left what did not end" not in worker.said
 
 
