@@ -75,16 +75,26 @@ class Signals:
 @functools.cache
 def _deaf_in_forks(loop: asyncio.AbstractEventLoop, loops_thread: int) -> None:
     """What a handler forks (``multiprocessing``, ``os.fork``) has Python's own signal handlers:
-    a signal to it is not one to the worker, whose wake-up socket it shares."""
+    a signal to it is not one to the worker, whose wake-up socket it shares. One that comes in
+    between waits."""
+
+    masked = threading.local()
+
+    def before() -> None:
+        masked.before = signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
+
+    def after() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked.before)
 
     def child() -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        after()
         if threading.get_ident() == loops_thread:
             loop.call_soon(_came_back)
 
-    os.register_at_fork(after_in_child=child)
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=child)
 
 
 def _came_back() -> None:

@@ -88,7 +88,7 @@ class Upkeep:
         if self._assembly.client.is_connected():
             with contextlib.suppress(BrokerError, TimeoutError):
                 async with asyncio.timeout(_AT_THE_END):
-                    await self._record(await self._standings())
+                    await self._record(*await self._standings())
 
     async def _run(self) -> None:
         looked, pause = time.monotonic(), self._pause()
@@ -111,17 +111,20 @@ class Upkeep:
     async def look(self) -> None:
         """Look at every stream and durable, and do what follows; a look that fails is no look."""
         try:
-            standings = await self._standings()
+            for work in self._works.values():
+                work.pipeline.strays.look_begins()
+            standings, kept = await self._standings()
             for standing in standings:
                 self._dropping[_owner(standing.spec)].look(standing)
                 await self._follow(standing)
             self._explain_strays(standings)
             self.remarks = tuple(text for one in standings for text in one.remarks)
-            await self._record(standings)
+            await self._record(standings, kept)
         except BrokerError as error:
             _log.debug("streams and consumers could not be looked at: %s", error)
 
-    async def _standings(self) -> list[Standing]:
+    async def _standings(self) -> tuple[list[Standing], Mapping[str, Kept]]:
+        """How all durables stand, and the records, which were read before the durables."""
         names = list(dict.fromkeys(spec.stream for spec in self._specs))
         found = await asyncio.gather(*map(self._admin.stream, names))
         streams = dict(zip(names, found, strict=True))
@@ -138,7 +141,7 @@ class Upkeep:
                 info = await self._admin.consumer(spec.stream, spec.durable) if stream else None
             return standing_of(spec, stream, info, _recorded(kept, spec))
 
-        return list(await asyncio.gather(*map(standing, self._specs)))
+        return list(await asyncio.gather(*map(standing, self._specs))), kept
 
     def _with_former(self, spec: ConsumerSpec, record: DurableRecord | None) -> ConsumerSpec:
         """A lane with the handlers whose retries it took over meanwhile."""
@@ -195,9 +198,11 @@ class Upkeep:
 
     # --- records ---
 
-    async def _record(self, standings: Sequence[Standing]) -> None:
-        """How far each handler is, and its retry policy, where they differ from what was known."""
-        kept = await self._state.read({_key(one.spec) for one in standings})
+    async def _record(self, standings: Sequence[Standing], kept: Mapping[str, Kept]) -> None:
+        """How far each handler is, and its retry policy, where they differ from what was known.
+
+        A record that somebody, such as ``apply``, has changed since is left as it is.
+        """
         now = {key: DurableRecord.from_bytes(one.value) for key, one in kept.items()}
         for one in standings:
             known, key = now.get(_key(one.spec)), _key(one.spec)

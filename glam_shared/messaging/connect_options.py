@@ -37,6 +37,8 @@ class ConnectOptions:
         """Raise ConfigurationError for half of an identity: it would be no identity."""
         if any((self.credentials, self.nkey_seed, self.token)):
             return
+        if self.user is None and any("@" in server for server in self.servers):
+            return  # the address names who we are
         for given, missing in (("user", "password"), ("password", "user")):
             if getattr(self, given) is not None and getattr(self, missing) is None:
                 raise ConfigurationError(

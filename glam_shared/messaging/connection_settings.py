@@ -50,7 +50,8 @@ class ConnectionSettings(BaseSettings):
                 f"{'certificate' if self.nats_tls_cert else 'key'} is set; set both, or neither"
             )
         others = self.nats_credentials or self.nats_nkey_seed or self.nats_token
-        if not others and (self.nats_user is None) != (self.nats_password is None):
+        in_address = self.nats_user is None and "@" in "".join(getattr(self, "nats_servers", ""))
+        if not (others or in_address) and (self.nats_user is None) != (self.nats_password is None):
             yield (
                 "GLAM_NATS_USER and GLAM_NATS_PASSWORD go together (NATS_USER and NATS_PASSWORD "
                 f"are read too), and only the {'password' if self.nats_user is None else 'user'} "

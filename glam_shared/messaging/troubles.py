@@ -39,8 +39,9 @@ class Troubles:
 
     def say(self, why: str) -> None:
         """It is not usable, because of this."""
+        known = why in self._said or why == self.problem
         self.problem = why
-        if why in self._said:
+        if known:
             return
         if len(self._said) >= _MOST:
             self._said.clear()

@@ -54,6 +54,11 @@ class Gate:
         """Stop this pipeline, too."""
         self._pipelines.append(pipeline)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether a run goes on past its timeout, so that nobody knows when nothing runs."""
+        return any(pipeline.overstays for pipeline in self._pipelines)
+
     def run_ended(self) -> None:
         """A run ended while the pipelines were paused."""
         self._ended.set()
@@ -66,7 +71,7 @@ class Gate:
         await self._turns.acquire()
         turn = Turn(self._leave)
         try:
-            if any(pipeline.overstays for pipeline in self._pipelines):
+            if self.crowded:
                 raise NotAlone
             for pipeline in self._pipelines:
                 pipeline.pause()
@@ -85,7 +90,7 @@ class Gate:
             async with asyncio.timeout(1.0):
                 await self._ended.wait()
         except TimeoutError:
-            if any(pipeline.overstays for pipeline in self._pipelines):
+            if self.crowded:
                 raise NotAlone from None
 
     def _leave(self, took: float) -> None:

@@ -82,7 +82,7 @@ class Suspects:
     @property
     def crowded(self) -> bool:
         """Whether one must run alone, and cannot: another run goes on past its timeout."""
-        return time.monotonic() < self._crowded_until
+        return time.monotonic() < self._crowded_until and self._isolation.gate.crowded
 
     @property
     def unstarted(self) -> list[Delivery]:

@@ -13,7 +13,7 @@ from glam_worker.topology import reasons, specs
 from glam_worker.topology.beginning import covers_from
 from glam_worker.topology.drift import Drift, position_drift
 from glam_worker.topology.observed import Observed
-from glam_worker.topology.records import DurableRecord
+from glam_worker.topology.records import DurableRecord, record_of
 from glam_worker.topology.specs import ConsumerSpec
 
 
@@ -21,7 +21,7 @@ from glam_worker.topology.specs import ConsumerSpec
 class Found:
     """Answers what a plan asks about durables and their records.
 
-    * ``of``, ``record`` and ``passed_by``: a declared durable;
+    * ``of``, ``record``, ``passed_by`` and ``made_anew``: a declared durable;
     * ``no_floor``: whether it can go on where it was;
     * ``left`` and ``not_at_the_floor``: what a former name has, and why that cannot be taken over.
     """
@@ -41,6 +41,15 @@ class Found:
         """That its position is not to be trusted; empty where it is."""
         stream = self.observed.streams[spec.stream]
         return position_drift(spec, stream, info, self.record(spec.handler.name, spec))
+
+    def made_anew(self, spec: ConsumerSpec, info: dict[str, Any]) -> bool:
+        """Whether it is another one than that which is recorded, on the same stream."""
+        record = self.record(spec.handler.name, spec)
+        if record is None or record.moved_to is not None:
+            return False
+        found = record_of(self.observed.streams[spec.stream], info)
+        same = (record.stream, record.stream_created) == (found.stream, found.stream_created)
+        return same and not record.same_durable(found)
 
     def no_floor(
         self, spec: ConsumerSpec, record: DurableRecord | None, floor: int | None

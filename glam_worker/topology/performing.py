@@ -18,6 +18,7 @@ from glam_worker.topology.plan import (
     CreateDurable,
     CreateStream,
     MoveLetters,
+    RecordDurable,
     Step,
     TakeOver,
     UpdateDurable,
@@ -76,6 +77,8 @@ class Performer:
                 await self._create_durable(step)
             case UpdateDurable(spec, mend):
                 await self._update_durable(spec, mend)
+            case RecordDurable(spec):
+                await self._record(spec, await self._durable(spec))
             case TakeOver():
                 await self._take_over(step)
             case MoveLetters(source, target):
@@ -116,7 +119,9 @@ class Performer:
         begin = step.begin
         found = await self._admin.consumer(spec.stream, spec.durable) if step.anew else None
         if found is not None:
-            if not step.back:
+            if step.back:
+                await self._record_astray(spec, found)  # so that it goes back when interrupted
+            else:
                 await self._record(spec, found)  # the position outlives the durable
                 if "opt_start_seq" in begin:
                     begin = begin_at("floor", floor_of(found))
@@ -158,6 +163,12 @@ class Performer:
         left = tuple(one for one in strayed if one != record.created)
         record = replace(record, lanes=tuple(taken), strayed=left)
         await self._write(spec.handler, spec.handler.name, record)
+
+    async def _record_astray(self, spec: ConsumerSpec, found: dict[str, Any]) -> None:
+        name = spec.handler.name
+        known = await self._known(handler_key(spec.handler.service, name))
+        if known is not None:
+            await self._write(spec.handler, name, known.astray(nanoseconds(found["created"])))
 
     async def _known(self, key: str) -> DurableRecord | None:
         kept = (await self._state.read([key])).get(key)

@@ -51,6 +51,13 @@ class UpdateDurable:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordDurable:
+    """Take a durable that others made anew, or an ``apply`` that was interrupted, as it is."""
+
+    spec: ConsumerSpec
+
+
+@dataclass(frozen=True, slots=True)
 class TakeOver:
     """Begin where handlers of former names were, work what they parked, and end them."""
 
@@ -68,7 +75,13 @@ class MoveLetters:
 
 
 Step: TypeAlias = (
-    CreateStream | UpdateStream | CreateDurable | UpdateDurable | TakeOver | MoveLetters
+    CreateStream
+    | UpdateStream
+    | CreateDurable
+    | UpdateDurable
+    | RecordDurable
+    | TakeOver
+    | MoveLetters
 )
 
 

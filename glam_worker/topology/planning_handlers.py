@@ -22,6 +22,7 @@ from glam_worker.topology.plan import (
     CreateDurable,
     Difference,
     Plan,
+    RecordDurable,
     TakeOver,
     UpdateDurable,
 )
@@ -89,12 +90,14 @@ class HandlerPlanner:
             self._existing(spec, info)
             return
         reason = self._why_not_created(spec)
+        record = self._found.record(spec.handler.name, spec)
         if reason is None:
             step = CreateDurable(spec, _begin(spec))
             self._change("create", spec, step, _created(spec))
+        elif record is not None and record.created in record.strayed:
+            self._go_back(spec, [])
         elif spec.handler.name in self._choices.recreate:
             reason, _, _ = reason.partition("; ")
-            record = self._found.record(spec.handler.name, spec)
             self._recreate(spec, reason, record.floor if record else None)
         else:
             self._block(spec, reason)
@@ -121,10 +124,20 @@ class HandlerPlanner:
             self._unchangeable(spec, stuck)
         elif drift:
             self._update(spec, drift)
+        elif self._found.made_anew(spec, info):
+            self._take(spec, info)
         elif chosen:
             self._plan.notes.append(
                 f"consumer {spec.durable} is there and as declared: it is not created anew"
             )
+
+    def _take(self, spec: ConsumerSpec, info: dict[str, Any]) -> None:
+        rows = (
+            Difference("created", "", str(info["created"])),
+            Difference("goes on", "", f"after sequence {floor_of(info)}"),
+        )
+        why = "it was made anew, and not recorded: it is taken as it is"
+        self._change("update", spec, RecordDurable(spec), rows, why)
 
     def _go_back(self, spec: ConsumerSpec, drift: Sequence[Drift]) -> None:
         """To where it was before others gave it other subjects: nothing else loses nothing."""
@@ -217,7 +230,7 @@ class HandlerPlanner:
         self,
         action: Any,
         spec: ConsumerSpec,
-        step: CreateDurable | UpdateDurable | TakeOver,
+        step: CreateDurable | UpdateDurable | RecordDurable | TakeOver,
         differences: tuple[Difference, ...],
         why: str = "",
     ) -> None:

@@ -70,7 +70,8 @@ def followed(known: DurableRecord, standing: Standing) -> DurableRecord:
     if not known.same_durable(found) or found.created in known.strayed:
         return known
     if passes_by:  # another version of the service may declare just these subjects
-        return known if found.filters == known.filters else known.astray(found.created)
+        told = known.filters not in ((), found.filters)
+        return known.astray(found.created) if told else known
     return known.brought_up_to(found)
 
 

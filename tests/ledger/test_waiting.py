@@ -156,14 +156,18 @@ async def test_a_run_that_never_ends_does_not_let_a_suspect_stop_the_process(
                 await new.until(lambda: mails.overstays, "the thread to outlive its timeout")
                 await resume(new)
                 back = await new.until(lambda: unrun(new), "it to be handed back")
+                reasons = "".join(new.worker.not_ready())
                 other = await new.publish(OTHER, Order(number=1))
                 assert (await new.finished(other, handler="mail")).outcome == "ack"
                 ends.set()
+                await new.until(lambda: not mails.overstays, "the thread to end")
+                assert new.worker.not_ready() == []
                 last = await new.finished(event, handler="place")
         finally:
             ends.set()
 
     assert {one.outcome for one in back} == {"handed_back"}
+    assert "may have killed a worker is to run alone, and another run goes on past" in reasons
     assert last.outcome == "ack"
     assert seen[0] == 1
 

@@ -76,6 +76,18 @@ async def test_before_and_after(server: EmbeddedServer) -> None:
     assert not await client.wait_connected(0.01)
 
 
+async def test_closed_in_order(server: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What was asked for is no trouble: nothing is warned of.
+    """
+    client = JetStreamClient()
+    await client.connect(server.url)
+    await client.close()
+
+    assert [one for one in caplog.records if one.levelname == "WARNING"] == []
+    assert "closed" == client.problem
+
+
 async def test_closed_while_connecting(server: EmbeddedServer) -> None:
     """
     `close` while `connect` is under way leaves no connection behind; who waited learns of it.

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from glam_worker.declare.registry import Registry
-from glam_worker.testing import Bench, WorkerFactory
+from glam_worker.jetstream.state import JetStreamState
+from glam_worker.testing import Bench, TenantServer, WorkerFactory
+from glam_worker.topology.records import DurableRecord, handler_key
+from glam_worker.topology.specs import NS, STATE
 from tests.runtime.other_worker import pulled
 from tests.topology.applied import apply, plan
+from tests.topology.interrupted import EndedError, EndingClient
 from tests.topology.running import SUBJECT, Order, Shop, change, handled, look
 
 OTHER = "evt.order.paid.v1"
@@ -126,12 +132,18 @@ async def test_what_a_narrower_declaration_leaves_in_flight_becomes_a_dead_lette
         await bench.publish(OTHER, Order(number=2))
         elsewhere = await pulled(bench, "GLAM_EVENTS.shop-place")
         await apply(bench.client, worker.registry)
+        await change(bench, ack_wait=NS // 2)
         await look(bench)
         await elsewhere.nak()
-        await bench.until(bench.settlements)
+        await bench.until(lambda: "did not declare" in "".join(bench.worker.not_ready()))
+        await look(bench)
+        assert bench.worker.not_ready() == []
+        await bench.until(lambda: len(bench.settlements()) == 2)
         (letter,) = await bench.dead_letters()
         await handled(bench, 3)
+        outcomes = [one.outcome for one in bench.settlements()]
 
+    assert outcomes == ["handed_back", "dead_letter", "ack"]
     assert letter.reason == "rejected"
     assert "its subject is not declared" in letter.about.message
     assert shop.seen == [3]
@@ -180,3 +192,78 @@ async def test_events_that_come_without_their_bodies_are_handed_back_until_the_d
 
     assert info["num_waiting"] == 0
     assert info["num_ack_pending"] == 1
+
+
+async def test_a_look_that_began_before_an_apply_leaves_what_it_recorded(
+    worker: WorkerFactory, shop: Shop
+) -> None:
+    """Workers of the version before look at any time: the new subjects stay those recorded."""
+    other = Registry()
+
+    @other.on(OTHER, Order, name="place")
+    async def place(order: Order) -> None:
+        """Of the version to come."""
+
+    async with worker(service="shop") as bench:
+        await handled(bench, 1)
+        await look(bench)
+        upkeep = bench.worker.upkeep
+        assert upkeep is not None
+        before = await upkeep._standings()
+        await handled(bench, 2)
+        (made,) = (await apply(bench.client, other)).changes
+        await upkeep._record(*before)
+        await look(bench)
+        assert not (await plan(bench.client, other)).pending
+
+    assert made.action == "update"
+
+
+async def test_a_record_without_subjects_says_nothing_of_them(
+    worker: WorkerFactory, shop: Shop
+) -> None:
+    """It is one of an earlier version: the first look of a new subject does not condemn it."""
+    other = Registry()
+
+    @other.on(OTHER, Order, name="place")
+    async def place(order: Order) -> None:
+        """Of the version to come."""
+
+    async with worker(service="shop") as bench:
+        await handled(bench, 1)
+    async with worker(other, service="shop") as bench:
+        state = JetStreamState(bench.client, STATE)
+        key = handler_key("shop", "place")
+        known = DurableRecord.from_bytes((await state.read([key]))[key].value)
+        assert known is not None
+        await state.write(key, replace(known, filters=()).to_bytes())
+        await look(bench)
+        (made,) = (await apply(bench.client, other)).changes
+        await look(bench)
+        await bench.until(lambda: not bench.worker.not_ready())
+
+    assert made.action == "update"
+
+
+async def test_a_way_back_that_is_interrupted_anywhere_is_gone_by_the_next_apply(
+    worker: WorkerFactory, shop: Shop, nats_server: TenantServer
+) -> None:
+    """Also with the durable deleted and not made anew: nobody has to decide again."""
+    last, ended = 0, True
+    while ended:
+        last, ended = last + 1, False
+        url = nats_server.fresh_url()
+        async with worker(service="shop", servers=url) as bench:
+            await passed(bench, shop)
+            async with EndingClient(last, applied=True) as ending:
+                await ending.connect(url)
+                try:
+                    await apply(ending, worker.registry)
+                except EndedError:
+                    ended = True
+            await apply(bench.client, worker.registry)
+            await look(bench)
+            await bench.until(lambda: {2, 3} <= set(shop.seen))
+            assert not (await plan(bench.client, worker.registry)).pending
+        shop.seen.clear()
+    assert last > 3
