@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from glam_shared.wording import counted
@@ -183,7 +183,7 @@ class HandlerPlanner:
         elif any(not one.mend or one.field == "filter" for one in drift):
             # Nothing is replayed or lost: what is due waits in the stream. With other subjects
             # the server would not go back to what is due already.
-            step = CreateDurable(spec, _begin(spec), anew=True)
+            step = CreateDurable(_with_all(spec, drift), _begin(spec), anew=True)
             self._change("recreate", spec, step, tuple(map(Difference.of, drift)))
         elif drift:
             self._update(spec, drift)
@@ -264,6 +264,13 @@ class HandlerPlanner:
 def _begin(spec: ConsumerSpec) -> dict[str, Any]:
     fields = ("deliver_policy", "opt_start_time")
     return {name: spec.config[name] for name in fields if name in spec.config}
+
+
+def _with_all(spec: ConsumerSpec, drift: Sequence[Drift]) -> ConsumerSpec:
+    """A lane with the subjects, too, that another handler had left to the one that is there."""
+    fields = (one.mend for one in drift if one.field == "filter")
+    config = {**spec.config, **next(fields, {})}
+    return replace(spec, config={name: it for name, it in config.items() if it is not None})
 
 
 def _created(spec: ConsumerSpec) -> tuple[Difference, ...]:

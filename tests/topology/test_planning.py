@@ -596,3 +596,22 @@ def test_the_document_of_a_plan_is_json() -> None:
     ]
     assert document["blocked"][0]["handler"] == "place"
     assert document["orphans"][0]["parked"] == 2
+
+
+def test_a_lane_that_is_made_anew_keeps_what_another_handler_left_to_it() -> None:
+    """Its own subject is missing: with it, it gets the other one as before."""
+
+    def change(seen: Observed) -> None:
+        config = seen.consumers["GLAM_RETRY", "shop-place-lane"]["config"]
+        config.pop("filter_subject", None)
+        config["filter_subjects"] = ["retry.due.shop.gone", "retry.due.shop.older"]
+
+    (made,) = planned(change).changes
+
+    assert (made.action, made.thing) == ("recreate", "consumer shop-place-lane")
+    assert isinstance(made.step, CreateDurable)
+    assert set(specs.filters_of(made.step.spec.config)) == {
+        "retry.due.shop.gone",
+        "retry.due.shop.older",
+        "retry.due.shop.place",
+    }
