@@ -163,10 +163,11 @@ class Upkeep:
 
     def _explain_strays(self, standings: Sequence[Standing]) -> None:
         """Why strays came, if any did."""
+        changed = {
+            _owner(one.spec) for one in standings if one.consumer is None or one.consumer.unsafe
+        }
         for owner, work in self._works.items():
-            ours = [one.consumer for one in standings if _owner(one.spec) == owner]
-            as_declared = all(one is not None and not one.unsafe for one in ours)
-            work.pipeline.strays.looked(as_declared=as_declared)
+            work.pipeline.strays.looked(as_declared=owner not in changed)
 
     def _strays(self) -> bool:
         """Whether a handler that is pulled was given what it must not be."""
@@ -203,7 +204,8 @@ class Upkeep:
 
         A record that somebody, such as ``apply``, has changed since is left as it is.
         """
-        now = {key: DurableRecord.from_bytes(one.value) for key, one in kept.items()}
+        before = {key: DurableRecord.from_bytes(one.value) for key, one in kept.items()}
+        now = dict(before)
         for one in standings:
             known, key = now.get(_key(one.spec)), _key(one.spec)
             if known is not None:
@@ -211,7 +213,7 @@ class Upkeep:
             elif one.consumer and one.spec.way == "main" and not one.consumer.unsafe:
                 await self._first_record(one.consumer)
         for key, record in now.items():
-            if record is not None and record != DurableRecord.from_bytes(kept[key].value):
+            if record is not None and record != before[key]:
                 await self._state.replace(key, record.to_bytes(), kept[key].revision)
 
     async def _first_record(self, consumer: EnsuredConsumer) -> None:

@@ -10,7 +10,7 @@ callers catch one tree.
         ├── ConnectionLost          the connection broke (or was closed) before the answer came
         ├── NoAnswer                the server did not answer in time
         ├── NobodyListens           no stream or no JetStream listens on the subject
-        ├── StoredElsewhere     only a stream of another JetStream domain has the message
+        ├── StoredElsewhere         only a stream of another JetStream domain has the message
         ├── NotSendable             a subject or header the protocol does not allow; not sent
         ├── PermissionDenied        the server refused to let this user publish or subscribe
         ├── ApiError                JetStream answered a request with an error

@@ -15,6 +15,7 @@ from glam_worker.topology.specs import (
     OWNER_HANDLER,
     OWNER_SERVICE,
     OWNER_WAY,
+    filters_of,
 )
 
 Json = Mapping[str, Any]
@@ -120,8 +121,7 @@ class Durable:
     @property
     def filters(self) -> list[str]:
         """What it is given."""
-        several = self.config.get("filter_subjects") or []
-        return list(several) or [str(self.config.get("filter_subject") or ">")]
+        return filters_of(self.config)
 
     def count(self, name: str) -> int:
         """One of its numbers, such as ``num_pending``."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from glam_worker.declare.filters import overlaps
 from glam_worker.operate.handlers import Durable
-from glam_worker.topology.specs import due_subject, durable_of
+from glam_worker.topology.specs import due_subject, durable_of, filters_of
 
 _FIXED: tuple[tuple[str, Any, Any], ...] = (
     ("ack_policy", "explicit", "none"),
@@ -33,16 +33,10 @@ def shape_problems(durable: Durable, subjects: Sequence[str]) -> Iterator[str]:
     name = durable_of(durable.service, durable.handler, durable.way)
     if durable.name != name:
         yield f"{durable.name} is not called {name}, as its metadata says: no worker pulls it"
-    filters = filters_of(durable)
+    filters = filters_of(config)
     if not any(overlaps(held, one) for held in subjects for one in filters):
         taken = ", ".join(filters)
         yield f"{durable.name} takes {taken}, which stream {durable.stream} never holds"
     due = due_subject(durable.service, durable.handler)
     if durable.way == "lane" and due not in filters:
         yield f"{durable.name} does not take {due}: retries and replays do not come"
-
-
-def filters_of(durable: Durable) -> list[str]:
-    """The subjects that a durable takes."""
-    config = durable.info["config"]
-    return list(config.get("filter_subjects") or [config.get("filter_subject") or ">"])

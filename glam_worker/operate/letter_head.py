@@ -14,7 +14,7 @@ from glam_worker.jetstream.stored_letters import StoredLetter
 
 _HANDLER = b"\r\n" + names.GLAM_HANDLER.encode() + b":"
 _OURS = b"Glam-"
-_BODY_SIZE = b"\r\nNats-Msg-Size:"
+_BODY_SIZE = b"\r\n" + names.NATS_MSG_SIZE.encode() + b":"
 
 
 class LetterHead(NamedTuple):

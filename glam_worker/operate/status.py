@@ -13,11 +13,11 @@ from glam_shared.messaging import JetStreamClient
 from glam_shared.wording import counted
 from glam_worker.errors import NotThereError
 from glam_worker.jetstream.admin import JetStreamAdmin
-from glam_worker.operate.durable_shape import filters_of, shape_problems
+from glam_worker.operate.durable_shape import shape_problems
 from glam_worker.operate.handlers import Durable, KnownHandler, known_handlers
 from glam_worker.operate.levels import LetterCounts, Owner, parked
 from glam_worker.operate.pausing import has_no_end, remaining
-from glam_worker.topology.specs import DLQ_SUBJECTS, NS
+from glam_worker.topology.specs import DLQ_SUBJECTS, NS, filters_of
 
 Workers = Literal["pulling", "busy", "none seen"]
 
@@ -211,7 +211,7 @@ def _handler(
         service=known.service,
         handler=known.name,
         stream=",".join(durable.stream for durable in main),
-        subject=",".join(one for durable in main for one in filters_of(durable)),
+        subject=",".join(one for durable in main for one in filters_of(durable.info["config"])),
         pending=_sum(main, "num_pending"),
         pending_lane=_sum(lanes, "num_pending"),
         in_flight=_sum(known.durables, "num_ack_pending"),

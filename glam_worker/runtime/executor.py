@@ -39,7 +39,6 @@ class Executor:
         self._surroundings = surroundings
         self._threads = threads
         self._call = handler.call
-        self._is_async = handler.is_async
         self._timeout = handler.options.timeout
         self._matching = {handler.subject}
         self._plain = handler.call if handler.is_async else self._in_thread
@@ -97,8 +96,8 @@ class Executor:
         return await returned if inspect.isawaitable(returned) else returned
 
     def outcome(self, error: BaseException | None, *, timed_out: bool) -> Outcome:
-        """What a run that ended with ``error`` (None: returned) meant."""
-        if timed_out and (_is_cancel(error) or (error is None and self._is_async)):
+        """What a run meant that ended with ``error`` (None: returned), or by its timeout."""
+        if timed_out:
             return _timeout(self._surroundings.handler.name, self._timeout)
         if error is None:
             return DONE
@@ -135,10 +134,6 @@ async def _whole(returned: asyncio.Future[Any]) -> Any:
         except BaseException:  # noqa: BLE001 - it is raised below, from the future
             break
     return returned.result()
-
-
-def _is_cancel(error: BaseException | None) -> bool:
-    return isinstance(error, asyncio.CancelledError)
 
 
 def _single(error: Exception) -> Exception:

@@ -17,6 +17,7 @@ from glam_worker.runtime.credits import Credits
 from glam_worker.runtime.executor import Executor
 from glam_worker.runtime.known import held_already
 from glam_worker.runtime.protocols import Delivery, Took, Way, WayFacts
+from glam_worker.runtime.run import Run
 from glam_worker.runtime.runs import Begun, Runs, Step, calmed
 from glam_worker.runtime.settlement import Settler
 from glam_worker.runtime.strays import Strays
@@ -32,9 +33,8 @@ class Pipeline:
     * ``offer``: a delivery arrived;
     * ``drop``, ``quiet`` and ``hand_back_waiting``: what did not start will not;
     * ``drain`` and ``abort``: the end of what runs;
-    * ``pause`` and ``resume``: a suspect runs alone (see ``Gate``).
-
-    What is not the first delivery of its carrier has a way of its own: see ``Suspects``.
+    * ``pause`` and ``resume``: a suspect runs alone (see ``Gate``);
+    * ``suspects``: what is not the first delivery of its carrier has a way of its own.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Pipeline:
         return self._runs.busy
 
     @property
-    def running(self) -> dict[asyncio.Task[None], Delivery]:
+    def running(self) -> dict[asyncio.Task[None], Run]:
         """The runs that wait for something, by their task."""
         return self._runs.going
 
@@ -198,7 +198,7 @@ class Pipeline:
         """See the run to its end, and settle; whether the slot may take another one."""
         started, run, got = step
         waited = isinstance(got, Begun)
-        outcome = await self._runs.rest(got, delivery, task) if isinstance(got, Begun) else got
+        outcome = await self._runs.rest(got, task) if isinstance(got, Begun) else got
         if task.cancelling():
             await calmed(task)
         ended = time.monotonic()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from glam_worker.declare.outcomes import DONE, Outcome
 from glam_worker.runtime.deadlines import Deadlines
 from glam_worker.runtime.executor import Executor
-from glam_worker.runtime.protocols import Delivery, Way, WayFacts
+from glam_worker.runtime.protocols import Way, WayFacts
 from glam_worker.runtime.run import Run
 from glam_worker.runtime.stepping import Waiting, finish
 
@@ -41,7 +41,7 @@ class Runs:
     """
 
     def __init__(self, executor: Executor, facts: dict[Way, WayFacts], timeout: float) -> None:
-        self.going: dict[asyncio.Task[None], Delivery] = {}
+        self.going: dict[asyncio.Task[None], Run] = {}
         """The runs that wait for something, by the task that is inside of them."""
         self.busy = 0
         """Slots in use."""
@@ -52,12 +52,11 @@ class Runs:
         self._executor = executor
         self._facts = facts
         self._deadlines = Deadlines(timeout, self._expire)
-        self._runs: dict[asyncio.Task[None], Run] = {}
 
     @property
     def overstays(self) -> int:
         """Runs that go on past their timeout, as one in a thread may for ever; from any thread."""
-        return sum(run.cut == "timeout" for run in list(self._runs.values()))
+        return sum(run.cut == "timeout" for run in list(self.going.values()))
 
     def begin(self, run: Run) -> Outcome | Begun:
         """Take the run's first step: its outcome, unless it waits."""
@@ -72,13 +71,10 @@ class Runs:
         self.waits = waiting is not None
         return DONE if waiting is None else Begun(run, waiting, context)
 
-    async def rest(
-        self, begun: Begun, delivery: Delivery, task: asyncio.Task[None]
-    ) -> Outcome | None:
+    async def rest(self, begun: Begun, task: asyncio.Task[None]) -> Outcome | None:
         """The outcome of a run that waits; None for one that was cut short by stopping."""
         self.busy += 1
-        self.going[task] = delivery
-        self._runs[task] = begun.run
+        self.going[task] = begun.run
         self._deadlines.watch(task, begun.run.expires)
         self.began_to_wait()
         error: BaseException | None = None
@@ -90,29 +86,29 @@ class Runs:
             error = raised
         finally:
             self._deadlines.release(task)
-            del self.going[task], self._runs[task]
+            del self.going[task]
             self.busy -= 1
         return self._outcome(begun.run, error)
 
     def _outcome(self, run: Run, error: BaseException | None) -> Outcome | None:
-        if run.cut == "stopping":
-            cancelled = isinstance(error, asyncio.CancelledError)
-            if cancelled or (error is None and run.ignored_its_end):
-                return None
-        return self._executor.outcome(error, timed_out=run.cut == "timeout")
+        cancelled = run.cut is not None and isinstance(error, asyncio.CancelledError)
+        cut = run.cut if cancelled or (error is None and run.ignored_its_end) else None
+        if cut == "stopping":
+            return None
+        return self._executor.outcome(error, timed_out=cut == "timeout")
 
     def _expire(self, task: asyncio.Task[None]) -> None:
-        run, delivery = self._runs[task], self.going[task]
+        run = self.going[task]
         if run.phase == "returned":
             return  # the handler was in time
         if run.phase == "called":
-            self._facts[delivery.way].expired(delivery)
+            self._facts[run.delivery.way].expired(run.delivery)
         run.cut = "timeout"
         task.cancel()
 
     def abort(self) -> None:
         """Cut short what still runs; a run cut short costs no attempt."""
-        for task, run in list(self._runs.items()):
+        for task, run in list(self.going.items()):
             run.cut = "stopping"
             task.cancel()
 

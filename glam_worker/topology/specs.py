@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -143,7 +143,7 @@ def durable_of(service: str, handler: str, way: Way = "main") -> str:
     return f"{service}-{handler}-lane" if way == "lane" else f"{service}-{handler}"
 
 
-def filters_of(config: dict[str, Any]) -> list[str]:
+def filters_of(config: Mapping[str, Any]) -> list[str]:
     """The subjects that a durable of this configuration gets."""
     return list(config.get("filter_subjects") or [config.get("filter_subject") or ">"])
 

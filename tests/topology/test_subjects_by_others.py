@@ -25,6 +25,17 @@ def shop(worker: WorkerFactory) -> Shop:
     return Shop(worker)
 
 
+def declaring(subject: str) -> Registry:
+    """Another version of the service, whose handler declares this subject; it is never called."""
+    version = Registry()
+
+    @version.on(subject, Order, name="place")
+    async def place(order: Order) -> None:
+        """Its events are not published while it works, or are in the hands of others."""
+
+    return version
+
+
 async def passed(bench: Bench, shop: Shop) -> None:
     """Orders 2 and 3 come while one is in hand and the durable has a foreign subject."""
     await handled(bench, 0)
@@ -120,12 +131,7 @@ async def test_what_a_narrower_declaration_leaves_in_flight_becomes_a_dead_lette
     worker: WorkerFactory, shop: Shop
 ) -> None:
     """It was handed out under the old subjects, and would else come again for ever."""
-    wider = Registry()
-
-    @wider.on("evt.order.*.v1", Order, name="place")
-    async def place(order: Order) -> None:
-        """Never called: the events are in the hands of another worker."""
-
+    wider = declaring("evt.order.*.v1")
     async with worker(wider, service="shop"):
         pass
     async with worker(service="shop") as bench:
@@ -198,12 +204,7 @@ async def test_a_look_that_began_before_an_apply_leaves_what_it_recorded(
     worker: WorkerFactory, shop: Shop
 ) -> None:
     """Workers of the version before look at any time: the new subjects stay those recorded."""
-    other = Registry()
-
-    @other.on(OTHER, Order, name="place")
-    async def place(order: Order) -> None:
-        """Of the version to come."""
-
+    other = declaring(OTHER)
     async with worker(service="shop") as bench:
         await handled(bench, 1)
         await look(bench)
@@ -223,12 +224,7 @@ async def test_a_record_without_subjects_says_nothing_of_them(
     worker: WorkerFactory, shop: Shop
 ) -> None:
     """It is one of an earlier version: the first look of a new subject does not condemn it."""
-    other = Registry()
-
-    @other.on(OTHER, Order, name="place")
-    async def place(order: Order) -> None:
-        """Of the version to come."""
-
+    other = declaring(OTHER)
     async with worker(service="shop") as bench:
         await handled(bench, 1)
     async with worker(other, service="shop") as bench:
